@@ -1,0 +1,313 @@
+"""The manifest: a model's contract. What goes in, how it is conditioned, what comes out.
+
+The registry's copy is authoritative; a copy travels in the ONNX file's metadata. Thresholds and
+calibration are kept beside it (operating points), so that tuning them leaves the digest alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, TypeVar
+
+from precordia.errors import InvalidManifest, PrecordiaError
+from precordia.leads import parse_leads
+from precordia.record import Unit
+from precordia.steps import Step
+
+SCHEMA_VERSION = 1
+
+
+class Task(Enum):
+    """What the outputs mean together."""
+
+    MULTICLASS = "multiclass"
+    """Exactly one class is true; scores sum to 1."""
+    MULTILABEL = "multilabel"
+    """Each label is true or not by itself."""
+    REGRESSION = "regression"
+
+
+class Activation(Enum):
+    """What is still to be applied to the graph's output to make scores of it."""
+
+    NONE = "none"
+    SIGMOID = "sigmoid"
+    SOFTMAX = "softmax"
+
+
+class LongPolicy(Enum):
+    """What happens to a recording longer than the model's input."""
+
+    WINDOWS = "windows"
+    """Consecutive windows; their scores are aggregated."""
+    FIRST = "first"
+    """Only the first window, with a remark."""
+
+
+class Aggregation(Enum):
+    """How the scores of windows become one."""
+
+    MEAN = "mean"
+    MAX = "max"
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """The tensor (batch, leads, samples), float32.
+
+    `unit` is the unit that conditioning starts from; what the steps make of it is theirs to say.
+    """
+
+    name: str
+    leads: tuple[str, ...]
+    rate_hz: float
+    duration_s: float
+    unit: Unit = Unit.MILLIVOLT
+
+    @property
+    def samples(self) -> int:
+        """Samples a lead."""
+        return round(self.rate_hz * self.duration_s)
+
+
+@dataclass(frozen=True)
+class WindowPolicy:
+    """Long recordings. `stride_s` of 0 means no overlap."""
+
+    long: LongPolicy = LongPolicy.WINDOWS
+    stride_s: float = 0.0
+    aggregation: Aggregation = Aggregation.MEAN
+
+
+@dataclass(frozen=True)
+class CoInput:
+    """A number beside the signal: (value - offset) / scale, or `default` with its missing flag set.
+
+    `source` is "age_years", "sex_female", "sex_male", "age_missing" or "sex_missing".
+    """
+
+    source: str
+    offset: float = 0.0
+    scale: float = 1.0
+    default: float = 0.0
+
+
+@dataclass(frozen=True)
+class CoInputs:
+    """A second input tensor (batch, len(columns)), float32."""
+
+    name: str
+    columns: tuple[CoInput, ...]
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output: its name, its SNOMED CT code where it has one, its unit for regression."""
+
+    name: str
+    code: str = ""
+    unit: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A model's contract.
+
+    Attributes:
+        steps: conditioning in order. The last resample, crop_or_pad fix the input's grid.
+        activation: what turns the graph's output into scores.
+        label_group: the group of dataset labels that the outputs answer to.
+        origin: facts about how the model was made (network, recipe, seed, dataset digest,
+            licence ...); part of the digest, never interpreted.
+
+    Raises:
+        InvalidManifest, UnknownLead: what was given is no usable contract.
+    """
+
+    input: InputSpec
+    task: Task
+    outputs: tuple[Output, ...]
+    steps: tuple[Step, ...] = ()
+    activation: Activation = Activation.NONE
+    output_name: str = "scores"
+    windows: WindowPolicy = field(default_factory=WindowPolicy)
+    co_inputs: CoInputs | None = None
+    label_group: str = ""
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        if self.schema_version != SCHEMA_VERSION:
+            raise InvalidManifest(
+                f"Manifest schema version {self.schema_version} is not known here; this is version {SCHEMA_VERSION}.",
+                field="schema_version",
+            )
+        parse_leads(self.input.leads)
+        _positive("input.rate_hz", self.input.rate_hz)
+        _positive("input.duration_s", self.input.duration_s)
+        if not self.input.leads or not 0 < self.input.samples <= 10_000_000:
+            raise InvalidManifest("The input has no leads, or an impossible length.", field="input")
+        names = [output.name for output in self.outputs]
+        if not names or len(set(names)) != len(names) or not all(names):
+            raise InvalidManifest("Outputs need names, each its own.", field="outputs")
+        if self.task is Task.MULTICLASS and len(names) < 2:
+            raise InvalidManifest("A multiclass model has at least two outputs.", field="outputs")
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the outputs, in order."""
+        return tuple(output.name for output in self.outputs)
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object; the inverse of `from_json`."""
+        return {
+            "schema_version": self.schema_version,
+            "input": {
+                "name": self.input.name,
+                "leads": list(self.input.leads),
+                "rate_hz": self.input.rate_hz,
+                "duration_s": self.input.duration_s,
+                "unit": self.input.unit.value,
+            },
+            "steps": [step.to_json() for step in self.steps],
+            "windows": {
+                "long": self.windows.long.value,
+                "stride_s": self.windows.stride_s,
+                "aggregation": self.windows.aggregation.value,
+            },
+            "co_inputs": _co_inputs_json(self.co_inputs),
+            "task": self.task.value,
+            "activation": self.activation.value,
+            "output_name": self.output_name,
+            "outputs": [dict(vars(output)) for output in self.outputs],
+            "label_group": self.label_group,
+            "origin": dict(self.origin),
+        }
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> Manifest:
+        """From a JSON object.
+
+        Raises:
+            InvalidManifest: a field is absent or malformed; the message names it.
+            UnknownStep, UnknownLead: it asks for what this version does not have.
+        """
+        try:
+            return _manifest(value)
+        except PrecordiaError:
+            raise
+        except KeyError as error:
+            raise InvalidManifest(f"The manifest lacks {error}.", field=str(error).strip("'")) from None
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise InvalidManifest(f"The manifest is malformed: {str(error)[:200]}.") from None
+
+    def canonical(self) -> str:
+        """The one JSON text of this manifest: sorted keys, no spaces."""
+        return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    def digest(self) -> str:
+        """Hex SHA-256 of the canonical text."""
+        return hashlib.sha256(self.canonical().encode()).hexdigest()
+
+    def conditioning_digest(self) -> str:
+        """Hex SHA-256 over what conditioning depends on: input and steps. The key of caches."""
+        whole = self.to_json()
+        part = {"input": whole["input"] | {"name": ""}, "steps": whole["steps"], "windows": whole["windows"]}
+        return hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()
+
+    @staticmethod
+    def parse(text: str | bytes) -> Manifest:
+        """From JSON text.
+
+        Raises:
+            InvalidManifest: it is no JSON object, or no manifest.
+        """
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            raise InvalidManifest("The manifest is no JSON.") from None
+        if not isinstance(value, dict):
+            raise InvalidManifest("The manifest is no JSON object.")
+        return Manifest.from_json(value)
+
+
+def _positive(name: str, value: float) -> None:
+    if not (isinstance(value, int | float) and math.isfinite(value) and value > 0):
+        raise InvalidManifest(f"'{name}' is a positive number; it was {value!r}.", field=name)
+
+
+Choice = TypeVar("Choice", bound=Enum)
+
+
+def _choice(kind: type[Choice], name: str, value: object) -> Choice:
+    try:
+        return kind(value)
+    except ValueError:
+        options = ", ".join(str(option.value) for option in kind)
+        raise InvalidManifest(f"'{name}' is one of {options}; it was {value!r}.", field=name) from None
+
+
+def _manifest(value: Mapping[str, Any]) -> Manifest:
+    windows = value.get("windows", {})
+    return Manifest(
+        schema_version=int(value["schema_version"]),
+        input=_input(value["input"]),
+        steps=tuple(Step.from_json(step) for step in value.get("steps", ())),
+        windows=WindowPolicy(
+            _choice(LongPolicy, "windows.long", windows.get("long", "windows")),
+            float(windows.get("stride_s", 0.0)),
+            _choice(Aggregation, "windows.aggregation", windows.get("aggregation", "mean")),
+        ),
+        co_inputs=_co_inputs(value.get("co_inputs")),
+        task=_choice(Task, "task", value["task"]),
+        activation=_choice(Activation, "activation", value.get("activation", "none")),
+        output_name=str(value.get("output_name", "scores")),
+        outputs=tuple(
+            Output(
+                str(output["name"]),
+                str(output.get("code", "")),
+                str(output.get("unit", "")),
+                str(output.get("description", "")),
+            )
+            for output in value["outputs"]
+        ),
+        label_group=str(value.get("label_group", "")),
+        origin=dict(value.get("origin", {})),
+    )
+
+
+def _input(value: Mapping[str, Any]) -> InputSpec:
+    return InputSpec(
+        name=str(value["name"]),
+        leads=parse_leads(tuple(str(lead) for lead in value["leads"])),
+        rate_hz=float(value["rate_hz"]),
+        duration_s=float(value["duration_s"]),
+        unit=_choice(Unit, "input.unit", value.get("unit", "mV")),
+    )
+
+
+def _co_inputs(value: Mapping[str, Any] | None) -> CoInputs | None:
+    if value is None:
+        return None
+    columns = tuple(
+        CoInput(
+            str(column["source"]),
+            float(column.get("offset", 0.0)),
+            float(column.get("scale", 1.0)),
+            float(column.get("default", 0.0)),
+        )
+        for column in value["columns"]
+    )
+    return CoInputs(str(value["name"]), columns)
+
+
+def _co_inputs_json(value: CoInputs | None) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    return {"name": value.name, "columns": [dict(vars(column)) for column in value.columns]}

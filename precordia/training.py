@@ -1,0 +1,78 @@
+"""What a training run is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from precordia.dataset import SplitRef
+from precordia.manifest import Task
+from precordia.steps import Step
+
+
+class Method(Enum):
+    """Which parameters learn."""
+
+    SCRATCH = "scratch"
+    HEAD = "head"
+    """Only the head; everything else, BatchNorm statistics too, stays."""
+    ALL = "all"
+
+
+@dataclass(frozen=True)
+class TrainingSpec:
+    """Everything that makes a run repeatable. None and empty take the recipe's default.
+
+    Attributes:
+        train, validation, test: splits; without a validation split one is drawn from the training
+            records, stratified, by patient.
+        label_group, labels: what to learn; empty group = the dataset's first, empty labels = all.
+        base: a network's name for scratch, else a model reference.
+        recipe: "default", "published", ...
+        overrides: settings of the recipe that differ from its defaults.
+    """
+
+    train: SplitRef
+    base: str
+    method: Method = Method.SCRATCH
+    validation: SplitRef | None = None
+    test: SplitRef | None = None
+    label_group: str = ""
+    labels: tuple[str, ...] = ()
+    task: Task | None = None
+    sample_rate_hz: float | None = None
+    duration_s: float | None = None
+    leads: tuple[str, ...] = ()
+    conditioning: tuple[Step, ...] = ()
+    recipe: str = ""
+    seed: int = 0
+    max_epochs: int | None = None
+    batch_size: int | None = None
+    max_learning_rate: float | None = None
+    validation_fraction: float | None = None
+    threads: int | None = None
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NetworkInfo:
+    """A network that can be trained from scratch, with its size at 12 leads and 5 outputs."""
+
+    name: str
+    summary: str
+    parameters: int
+    reference: str
+
+
+@dataclass(frozen=True)
+class TrainerStatus:
+    """What a trainer can do now."""
+
+    can_train: bool
+    message: str
+    engine: str
+    devices: tuple[str, ...] = ()
+    running: int = 0
+    waiting: int = 0
