@@ -197,7 +197,7 @@ class Signal:
     @property
     def duration_s(self) -> float:
         """Length in seconds."""
-        return self.values.shape[1] / self.sample_rate_hz
+        return int(self.values.shape[1]) / self.sample_rate_hz
 
     def lead(self, name: str) -> NDArray[np.float32]:
         """Samples of one lead, (samples,)."""

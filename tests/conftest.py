@@ -1,0 +1,25 @@
+"""Fixtures that several rooms' tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def testdata() -> Path:
+    """The folder of real ECGs; tests that need it skip where it is not set."""
+    folder = os.environ.get("PRECORDIA_TESTDATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("PRECORDIA_TESTDATA is not set: no real ECGs here")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def dicom_ecg() -> Path:
+    """The real 12-lead DICOM ECG that the pydicom wheel carries."""
+    import pydicom
+
+    return Path(pydicom.__file__).parent / "data" / "test_files" / "waveform_ecg.dcm"
