@@ -111,3 +111,24 @@ def describe(
         device=recording.device,
         transforms=provenance.transforms,
     )
+
+
+@dataclass(frozen=True)
+class ImportPreview:
+    """What a reader would do with a source, and what it would still need to be told.
+
+    Attributes:
+        proposal: hints as detected or given.
+        missing_fields: fields of `Hints` that neither the file nor the caller says.
+        header_rows: rows above the numbers, for tables.
+        orientation: "samples_by_leads" or "leads_by_samples"; empty where it does not apply.
+        columns: names of a table's columns.
+    """
+
+    format: str
+    proposal: Hints = field(default_factory=Hints)
+    missing_fields: tuple[str, ...] = ()
+    header_rows: int = 0
+    orientation: str = ""
+    columns: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()

@@ -218,14 +218,16 @@ class StreamNativeSignalResponse(_message.Message):
     def __init__(self, header: _Optional[_Union[_types_pb2.Recording, _Mapping]] = ..., chunk: _Optional[_Union[ChannelChunk, _Mapping]] = ...) -> None: ...
 
 class ChannelChunk(_message.Message):
-    __slots__ = ("channel_index", "first_sample", "data")
+    __slots__ = ("channel_index", "first_sample", "data", "missing")
     CHANNEL_INDEX_FIELD_NUMBER: _ClassVar[int]
     FIRST_SAMPLE_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
     channel_index: int
     first_sample: int
     data: bytes
-    def __init__(self, channel_index: _Optional[int] = ..., first_sample: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
+    missing: bytes
+    def __init__(self, channel_index: _Optional[int] = ..., first_sample: _Optional[int] = ..., data: _Optional[bytes] = ..., missing: _Optional[bytes] = ...) -> None: ...
 
 class GetSignalRequest(_message.Message):
     __slots__ = ("recording_id", "lead_names", "sample_type")

@@ -134,7 +134,7 @@ class Channel(_message.Message):
     def __init__(self, label: _Optional[str] = ..., source_label: _Optional[str] = ..., unit: _Optional[str] = ..., sample_rate_hz: _Optional[float] = ..., samples: _Optional[int] = ..., sample_type: _Optional[_Union[SampleType, str]] = ..., gain: _Optional[float] = ..., baseline: _Optional[float] = ..., missing_fraction: _Optional[float] = ..., derived: _Optional[bool] = ..., standard_lead: _Optional[bool] = ...) -> None: ...
 
 class Recording(_message.Message):
-    __slots__ = ("recording_id", "source_name", "source_sha256", "source_index", "source_record", "format", "channels", "lead_names", "sample_rate_hz", "samples", "unit", "applied", "patient_key", "acquired_at", "age_years", "sex", "warnings", "labels", "reader", "reader_version", "hints", "created_at", "supersedes", "device_json", "transforms")
+    __slots__ = ("recording_id", "source_name", "source_sha256", "source_index", "source_record", "format", "channels", "lead_names", "sample_rate_hz", "samples", "unit", "applied", "patient_key", "acquired_at", "age_years", "sex", "warnings", "labels", "reader", "reader_version", "hints", "created_at", "supersedes", "device_json", "transforms", "acquired_at_is_local")
     RECORDING_ID_FIELD_NUMBER: _ClassVar[int]
     SOURCE_NAME_FIELD_NUMBER: _ClassVar[int]
     SOURCE_SHA256_FIELD_NUMBER: _ClassVar[int]
@@ -160,6 +160,7 @@ class Recording(_message.Message):
     SUPERSEDES_FIELD_NUMBER: _ClassVar[int]
     DEVICE_JSON_FIELD_NUMBER: _ClassVar[int]
     TRANSFORMS_FIELD_NUMBER: _ClassVar[int]
+    ACQUIRED_AT_IS_LOCAL_FIELD_NUMBER: _ClassVar[int]
     recording_id: str
     source_name: str
     source_sha256: str
@@ -185,7 +186,8 @@ class Recording(_message.Message):
     supersedes: str
     device_json: str
     transforms: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, recording_id: _Optional[str] = ..., source_name: _Optional[str] = ..., source_sha256: _Optional[str] = ..., source_index: _Optional[int] = ..., source_record: _Optional[str] = ..., format: _Optional[str] = ..., channels: _Optional[_Iterable[_Union[Channel, _Mapping]]] = ..., lead_names: _Optional[_Iterable[str]] = ..., sample_rate_hz: _Optional[float] = ..., samples: _Optional[int] = ..., unit: _Optional[_Union[SignalUnit, str]] = ..., applied: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., patient_key: _Optional[str] = ..., acquired_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., age_years: _Optional[float] = ..., sex: _Optional[_Union[Sex, str]] = ..., warnings: _Optional[_Iterable[_Union[Warning, _Mapping]]] = ..., labels: _Optional[_Iterable[str]] = ..., reader: _Optional[str] = ..., reader_version: _Optional[str] = ..., hints: _Optional[_Union[Hints, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., supersedes: _Optional[str] = ..., device_json: _Optional[str] = ..., transforms: _Optional[_Iterable[str]] = ...) -> None: ...
+    acquired_at_is_local: bool
+    def __init__(self, recording_id: _Optional[str] = ..., source_name: _Optional[str] = ..., source_sha256: _Optional[str] = ..., source_index: _Optional[int] = ..., source_record: _Optional[str] = ..., format: _Optional[str] = ..., channels: _Optional[_Iterable[_Union[Channel, _Mapping]]] = ..., lead_names: _Optional[_Iterable[str]] = ..., sample_rate_hz: _Optional[float] = ..., samples: _Optional[int] = ..., unit: _Optional[_Union[SignalUnit, str]] = ..., applied: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., patient_key: _Optional[str] = ..., acquired_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., age_years: _Optional[float] = ..., sex: _Optional[_Union[Sex, str]] = ..., warnings: _Optional[_Iterable[_Union[Warning, _Mapping]]] = ..., labels: _Optional[_Iterable[str]] = ..., reader: _Optional[str] = ..., reader_version: _Optional[str] = ..., hints: _Optional[_Union[Hints, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., supersedes: _Optional[str] = ..., device_json: _Optional[str] = ..., transforms: _Optional[_Iterable[str]] = ..., acquired_at_is_local: _Optional[bool] = ...) -> None: ...
 
 class ModelRef(_message.Message):
     __slots__ = ("name", "version", "alias")
