@@ -1,0 +1,15 @@
+"""From signals to model inputs: resampling, filters, conditioning."""
+
+from precordia.signal.conditioning import Conditioned, Conditioner, condition, condition_batch, conditioner
+from precordia.signal.resampling import resample, resampled_length, scipy_resample
+
+__all__ = [
+    "Conditioned",
+    "Conditioner",
+    "condition",
+    "condition_batch",
+    "conditioner",
+    "resample",
+    "resampled_length",
+    "scipy_resample",
+]

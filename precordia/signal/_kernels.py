@@ -1,0 +1,268 @@
+"""Compiled inner loops. Plain arrays in and out; rows are leads (of one record, or of many).
+
+Every kernel releases the GIL and runs on the caller's thread alone: callers come from several
+Python threads, and numba's default threading layer must not be entered twice. The obvious twins
+are in `tests/naive.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numba
+import numpy as np
+import rocket_fft
+import scipy.fft
+from numpy.typing import NDArray
+
+Rows32 = NDArray[np.float32]
+Rows64 = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+# float32 in, complex64 out, as scipy.fft does it; numpy's rule would widen to float64.
+rocket_fft.scipy_like()
+
+LANES = 8
+"""Rows filtered side by side: a recursive filter is bound by latency, so lanes are free."""
+
+_FFT_ROWS = 16
+"""Rows a transform takes at once: enough for its SIMD, few enough to stay in the cache."""
+
+
+def _compiled(function: Any) -> Any:
+    return cast(Any, numba.njit(nogil=True, cache=True, error_model="numpy"))(function)
+
+
+@_compiled
+def _respaced(block: Rows32, length: int) -> Rows32:
+    """Rows of one period, at `length` samples for that period."""
+    period = block.shape[1]
+    spectrum = scipy.fft.rfft(block)
+    if length == period:
+        return scipy.fft.irfft(spectrum, period).astype(np.float32)
+    kept = min(length, period)
+    bins = kept // 2 + 1
+    fitted = np.zeros((block.shape[0], length // 2 + 1), spectrum.dtype)
+    fitted[:, :bins] = spectrum[:, :bins] * np.float32(length / period)
+    if kept % 2 == 0:
+        # The bin at the lower Nyquist frequency stands for two frequencies, or for one.
+        fitted[:, kept // 2] *= np.float32(2.0 if length < period else 0.5)
+    return scipy.fft.irfft(fitted, length).astype(np.float32)
+
+
+@_compiled
+def resample_periodic(rows: Rows32, out: Rows32) -> None:
+    """FFT resampling that takes each row for one period: (rows, n) into (rows, m)."""
+    for first in range(0, rows.shape[0], _FFT_ROWS):
+        last = min(first + _FFT_ROWS, rows.shape[0])
+        out[first:last] = _respaced(rows[first:last], out.shape[1])
+
+
+@_compiled
+def resample_continued(
+    rows: Rows32, out: Rows32, taper: Rows32, margin: int, period: int, out_margin: int, out_period: int
+) -> None:
+    """FFT resampling without a jump where the period closes.
+
+    The line from the first to the last sample is taken off, each end is continued by its odd
+    reflection faded out by `taper`, the whole is padded with zeros to `period`, resampled to
+    `out_period`, cropped from `out_margin` on, and the line is put back.
+    """
+    samples = rows.shape[1]
+    step = period / out_period
+    for first in range(0, rows.shape[0], _FFT_ROWS):
+        last = min(first + _FFT_ROWS, rows.shape[0])
+        block = np.zeros((last - first, period), np.float32)
+        for row in range(first, last):
+            source = rows[row]
+            level = source[0]
+            slope = (source[samples - 1] - level) / np.float32(max(samples - 1, 1))
+            target = block[row - first]
+            for at in range(samples):
+                target[margin + at] = source[at] - (level + slope * np.float32(at))
+            for at in range(taper.size):
+                target[margin - 1 - at] = -taper[at] * target[margin + 1 + at]
+                target[margin + samples + at] = -taper[at] * target[margin + samples - 2 - at]
+        spaced = _respaced(block, out_period)
+        for row in range(first, last):
+            level = rows[row, 0]
+            slope = (rows[row, samples - 1] - level) / np.float32(max(samples - 1, 1)) * np.float32(step)
+            for at in range(out.shape[1]):
+                out[row, at] = spaced[row - first, out_margin + at] + (level + slope * np.float32(at))
+
+
+@_compiled
+def _run_sections(buffer: Rows64, sections: Rows64, initial: Rows64, scale: Rows64) -> None:
+    """One pass over (time, LANES), in place; second-order sections in transposed direct form II."""
+    first_state = np.empty(LANES)
+    second_state = np.empty(LANES)
+    for section in range(sections.shape[0]):
+        b0, b1, b2 = sections[section, 0], sections[section, 1], sections[section, 2]
+        a1, a2 = sections[section, 4], sections[section, 5]
+        for lane in range(LANES):
+            first_state[lane] = initial[section, 0] * scale[lane]
+            second_state[lane] = initial[section, 1] * scale[lane]
+        for time in range(buffer.shape[0]):
+            for lane in range(LANES):
+                value = buffer[time, lane]
+                result = b0 * value + first_state[lane]
+                first_state[lane] = b1 * value - a1 * result + second_state[lane]
+                second_state[lane] = b2 * value - a2 * result
+                buffer[time, lane] = result
+
+
+@_compiled
+def filter_zero_phase(rows: Rows32, sections: Rows64, initial: Rows64, padding: int) -> None:
+    """Second-order sections forward and backward over odd-extended rows, in place; float64 inside."""
+    count, samples = rows.shape
+    buffer = np.empty((samples + 2 * padding, LANES))
+    for first in range(0, count, LANES):
+        for lane in range(LANES):
+            row = rows[min(first + lane, count - 1)]
+            for at in range(padding):
+                buffer[at, lane] = 2.0 * row[0] - row[padding - at]
+                buffer[padding + samples + at, lane] = 2.0 * row[samples - 1] - row[samples - 2 - at]
+            for at in range(samples):
+                buffer[padding + at, lane] = row[at]
+        _run_sections(buffer, sections, initial, buffer[0].copy())
+        backward = buffer[::-1]
+        _run_sections(backward, sections, initial, backward[0].copy())
+        for lane in range(min(LANES, count - first)):
+            for at in range(samples):
+                rows[first + lane, at] = buffer[padding + at, lane]
+
+
+@_compiled
+def _reflected(at: int, samples: int) -> int:
+    """Index of a sample beyond the ends: d c b a | a b c d | d c b a."""
+    at %= 2 * samples
+    return at if at < samples else 2 * samples - 1 - at
+
+
+@_compiled
+def _exchange(ordered: Rows32, old: np.float32, new: np.float32) -> None:
+    """Take `old` out of the ordered values and put `new` in, moving only what lies between."""
+    at = np.searchsorted(ordered, old)
+    if new > old:
+        while at + 1 < ordered.size and ordered[at + 1] < new:
+            ordered[at] = ordered[at + 1]
+            at += 1
+    else:
+        while at > 0 and ordered[at - 1] > new:
+            ordered[at] = ordered[at - 1]
+            at -= 1
+    ordered[at] = new
+
+
+@_compiled
+def subtract_running_median(rows: Rows32, window: int, reflect: bool) -> None:
+    """Rows minus their running median over an odd `window`, in place; beyond the ends reflected, or zero."""
+    samples = rows.shape[1]
+    half = window // 2
+    extended = np.zeros(samples + 2 * half, np.float32)
+    for row in rows:
+        for at in range(extended.size):
+            inside = 0 <= at - half < samples
+            if inside or reflect:
+                extended[at] = row[_reflected(at - half, samples)]
+            else:
+                extended[at] = 0.0
+        ordered = np.sort(extended[:window])
+        row[0] = extended[half] - ordered[half]
+        for at in range(1, samples):
+            _exchange(ordered, extended[at - 1], extended[at + window - 1])
+            row[at] = extended[at + half] - ordered[half]
+
+
+@_compiled
+def z_score(rows: Rows32, masked: Flags, group: int, flat_below: float) -> Flags:
+    """Each group of rows to mean 0 and population deviation 1 over what is not masked, in place.
+
+    Returns:
+        (groups,), True where there was nothing to scale: such a group becomes 0.
+    """
+    flat = np.zeros(rows.shape[0] // group, np.bool_)
+    for index in range(flat.size):
+        block = rows[index * group : (index + 1) * group]
+        hidden = masked[index * group : (index + 1) * group]
+        count, total = 0, 0.0
+        for row in range(group):
+            for at in range(block.shape[1]):
+                if not hidden[row, at]:
+                    total += block[row, at]
+                    count += 1
+        mean = total / count if count else 0.0
+        squares = 0.0
+        for row in range(group):
+            for at in range(block.shape[1]):
+                if not hidden[row, at]:
+                    squares += (block[row, at] - mean) ** 2
+        deviation = np.sqrt(squares / count) if count else 0.0
+        flat[index] = deviation <= flat_below
+        factor = 0.0 if flat[index] else 1.0 / deviation
+        for row in range(group):
+            for at in range(block.shape[1]):
+                block[row, at] = (block[row, at] - mean) * factor
+    return flat
+
+
+@_compiled
+def min_max(rows: Rows32, masked: Flags, group: int, low: float, high: float, flat_below: float) -> Flags:
+    """Each group of rows to low..high over what is not masked, in place.
+
+    Returns:
+        (groups,), True where there was nothing to scale: such a group becomes `low`.
+    """
+    flat = np.zeros(rows.shape[0] // group, np.bool_)
+    for index in range(flat.size):
+        block = rows[index * group : (index + 1) * group]
+        hidden = masked[index * group : (index + 1) * group]
+        least, most = np.inf, -np.inf
+        for row in range(group):
+            for at in range(block.shape[1]):
+                if not hidden[row, at]:
+                    least = min(least, block[row, at])
+                    most = max(most, block[row, at])
+        flat[index] = not most - least > flat_below
+        factor = 0.0 if flat[index] else (high - low) / (most - least)
+        base = 0.0 if flat[index] else least
+        for row in range(group):
+            for at in range(block.shape[1]):
+                block[row, at] = (block[row, at] - base) * factor + low
+    return flat
+
+
+@_compiled
+def bridge_gaps(rows: Rows32, longest: int) -> Flags:
+    """Fill what is not finite, in place: by a line between neighbours, at the ends by the nearest value.
+
+    Returns:
+        (rows, samples), True in gaps of more than `longest` samples: bridged, but not known.
+    """
+    unknown = np.zeros(rows.shape, np.bool_)
+    samples = rows.shape[1]
+    for row in range(rows.shape[0]):
+        at = 0
+        while at < samples:
+            if np.isfinite(rows[row, at]):
+                at += 1
+                continue
+            stop = at
+            while stop < samples and not np.isfinite(rows[row, stop]):
+                stop += 1
+            _bridge(rows[row], at, stop)
+            if stop - at > longest:
+                unknown[row, at:stop] = True
+            at = stop
+    return unknown
+
+
+@_compiled
+def _bridge(row: Rows32, start: int, stop: int) -> None:
+    if start == 0 and stop == row.size:
+        row[:] = 0.0
+        return
+    left = row[start - 1] if start > 0 else row[stop]
+    right = row[stop] if stop < row.size else left
+    for at in range(start, stop):
+        row[at] = left + (right - left) * np.float32(at - start + 1) / np.float32(stop - start + 1)
