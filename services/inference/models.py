@@ -1,0 +1,227 @@
+"""The models this service holds: resolved through the registry, kept by digest, swapped when an alias moves.
+
+A move loads the new version first and then changes where the name points; requests in flight keep
+the model they began with, and it is closed after the last of them. So a move fails no request.
+Everything here runs on the event loop; only loading and closing go to threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, OrderedDict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from precordia.catalog import LATEST, MODEL_ONNX, ModelEvent, ModelRef, ModelVersion
+from precordia.errors import ArtifactNotFound, ModelNotFound, NotFound, PrecordiaError
+from precordia.prediction import LoadedModel
+from services.inference.loading import ModelLoader, ServingModel
+
+log = logging.getLogger(__name__)
+
+_FIRST_RETRY_S, _LAST_RETRY_S = 0.2, 10.0
+
+
+class Registry(Protocol):
+    """What is needed of the registry; `precordia.client` has it."""
+
+    async def get(self, ref: ModelRef) -> ModelVersion:
+        """The version that a reference means now."""
+
+    async def fetch(self, ref: ModelRef, artifacts: Sequence[str] = ()) -> tuple[ModelVersion, Mapping[str, bytes]]:
+        """A version and files of it."""
+
+    def watch(self, after: int = 0) -> AsyncIterator[ModelEvent]:
+        """Changes after a number, then new ones as they happen."""
+
+
+@dataclass(frozen=True, eq=False)
+class ResolvedModel:
+    """A reference as it stands now: the version asked for, and the loaded model that answers for it."""
+
+    version: ModelVersion
+    serving: ServingModel
+
+
+class Models:
+    """Loaded models by digest, and what references mean.
+
+    Args:
+        registry: where models come from.
+        loader: makes them serve.
+        max_loaded: models kept at most; the one unused for longest goes first.
+    """
+
+    def __init__(self, registry: Registry, loader: ModelLoader, *, max_loaded: int = 8) -> None:
+        self._registry = registry
+        self._loader = loader
+        self._max_loaded = max_loaded
+        self._meanings: dict[ModelRef, ModelVersion] = {}
+        self._serving: OrderedDict[str, ServingModel] = OrderedDict()
+        self._loading: dict[str, asyncio.Task[ServingModel]] = {}
+        self._uses: Counter[str] = Counter()
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def use(self, ref: ModelRef) -> AsyncIterator[ResolvedModel]:
+        """The model for a reference, held for as long as the context lasts.
+
+        Raises:
+            ModelNotFound, AliasNotFound: the registry has no such model.
+            InvalidModel: it does not load.
+            ServiceUnavailable: the registry cannot be reached and the model is not loaded.
+        """
+        resolved = await self._acquire(_plain(ref))
+        try:
+            yield resolved
+        finally:
+            self._release(resolved.serving)
+
+    async def load(self, ref: ModelRef) -> LoadedModel:
+        """Loads and warms a model before it is needed."""
+        async with self.use(ref) as resolved:
+            return resolved.serving.describe(resolved.version, self._aliases(resolved.version))
+
+    def unload(self, ref: ModelRef) -> None:
+        """Lets go of a model; requests in flight are still answered, and the next one loads it again.
+
+        Raises:
+            ModelNotFound: it is not loaded.
+        """
+        version = self._meanings.get(_plain(ref)) or next(
+            (known for known in self._meanings.values() if known.ref == ref), None
+        )
+        if version is None or version.digest not in self._serving:
+            raise ModelNotFound(f"Model {ref} is not loaded.", name=str(ref))
+        self._evict(version.digest)
+
+    def loaded(self) -> list[LoadedModel]:
+        """Every loaded model, under each name and version it is held for."""
+        versions = {version.ref: version for version in self._meanings.values() if version.digest in self._serving}
+        return [
+            self._serving[version.digest].describe(version, self._aliases(version))
+            for _, version in sorted(versions.items(), key=lambda entry: (entry[0].name, entry[0].version))
+        ]
+
+    async def follow(self) -> None:
+        """Keeps references true to the registry; runs until cancelled, through the registry's absences."""
+        after, retry_s = 0, _FIRST_RETRY_S
+        while True:
+            try:
+                async for event in self._registry.watch(after):
+                    after, retry_s = event.number, _FIRST_RETRY_S
+                    await self._refresh(event.name)
+            except PrecordiaError as error:
+                log.info("the registry's changes cannot be followed now (%s); trying again", error.reason)
+            await asyncio.sleep(retry_s)
+            retry_s = min(2 * retry_s, _LAST_RETRY_S)
+
+    async def close(self) -> None:
+        """Closes every model, after the work that waits."""
+        for digest in list(self._serving):
+            self._evict(digest, even_if_used=True)
+        await asyncio.gather(*self._closing)
+
+    async def _acquire(self, ref: ModelRef) -> ResolvedModel:
+        while True:
+            version = self._meanings.get(ref)
+            if version is None:
+                version = await self._registry.get(ref)
+            serving = await self._ensure(version)
+            # Between the end of loading and this line another task may have unloaded it again.
+            if self._serving.get(version.digest) is serving:
+                self._meanings.setdefault(ref, version)
+                self._uses[serving.digest] += 1
+                self._serving.move_to_end(serving.digest)
+                return ResolvedModel(version, serving)
+
+    async def _ensure(self, version: ModelVersion) -> ServingModel:
+        """The loaded model of a version; loads it once, however many ask."""
+        serving = self._serving.get(version.digest)
+        if serving is not None:
+            return serving
+        task = self._loading.get(version.digest)
+        if task is None:
+            task = asyncio.create_task(self._load(version), name=f"load {version.ref}")
+            self._loading[version.digest] = task
+            task.add_done_callback(lambda done: self._loaded(version.digest, done))
+        # Shielded: the caller that began the loading may go away while others wait for it.
+        return await asyncio.shield(task)
+
+    def _loaded(self, digest: str, task: asyncio.Task[ServingModel]) -> None:
+        self._loading.pop(digest, None)
+        if not task.cancelled() and task.exception() is not None:
+            log.info("a model did not load (%s)", type(task.exception()).__name__)
+
+    async def _load(self, version: ModelVersion) -> ServingModel:
+        _, artifacts = await self._registry.fetch(version.ref, (MODEL_ONNX,))
+        if MODEL_ONNX not in artifacts:
+            raise ArtifactNotFound(f"Model {version.ref} has no ONNX file, so it cannot be served.", name=MODEL_ONNX)
+        serving = await asyncio.to_thread(self._loader.load, version, artifacts[MODEL_ONNX])
+        self._serving[version.digest] = serving
+        self._make_room(keep=version.digest)
+        return serving
+
+    def _release(self, serving: ServingModel) -> None:
+        self._uses[serving.digest] -= 1
+        if self._uses[serving.digest] <= 0:
+            del self._uses[serving.digest]
+            if not self._means(serving.digest):
+                self._evict(serving.digest)
+            self._make_room(keep="")
+
+    def _means(self, digest: str) -> bool:
+        return any(version.digest == digest for version in self._meanings.values())
+
+    def _make_room(self, *, keep: str) -> None:
+        idle = [digest for digest in self._serving if digest != keep and not self._uses[digest]]
+        for digest in idle[: max(0, len(self._serving) - self._max_loaded)]:
+            self._evict(digest)
+
+    def _evict(self, digest: str, *, even_if_used: bool = False) -> None:
+        """Forgets what points at a model, and closes it unless requests hold it (then the last one does)."""
+        self._meanings = {ref: version for ref, version in self._meanings.items() if version.digest != digest}
+        if (self._uses[digest] and not even_if_used) or digest not in self._serving:
+            return
+        serving = self._serving.pop(digest)
+        task = asyncio.create_task(asyncio.to_thread(serving.close))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def _refresh(self, name: str) -> None:
+        for ref in [ref for ref in self._meanings if ref.name == name]:
+            before = self._meanings.get(ref)
+            try:
+                now = await self._registry.get(ref)
+                await self._ensure(now)
+            except NotFound:
+                self._forget(ref)
+                continue
+            except PrecordiaError as error:
+                log.warning("%s does not load (%s); what it meant before stays in service", ref, error.reason)
+                continue
+            self._meanings[ref] = now
+            if before is not None and before.digest != now.digest:
+                log.info("%s is now version %d", ref, now.version)
+                self._drop_if_orphaned(before.digest)
+
+    def _forget(self, ref: ModelRef) -> None:
+        before = self._meanings.pop(ref, None)
+        if before is not None:
+            self._drop_if_orphaned(before.digest)
+
+    def _drop_if_orphaned(self, digest: str) -> None:
+        if not self._means(digest) and not self._uses[digest]:
+            self._evict(digest)
+
+    def _aliases(self, version: ModelVersion) -> tuple[str, ...]:
+        pointing = {ref.alias for ref, meant in self._meanings.items() if ref.alias and meant.ref == version.ref}
+        return tuple(sorted(pointing))
+
+
+def _plain(ref: ModelRef) -> ModelRef:
+    """One spelling for one meaning: no version and no alias is the alias `latest`."""
+    return ref if ref.version or ref.alias else ModelRef(ref.name, alias=LATEST)

@@ -1,0 +1,147 @@
+"""Predictions: inputs become jobs, jobs become scores with their provenance.
+
+An input that cannot be scored gets an error of its own; the others are answered. What concerns the
+whole call (no such model, a full queue, a deadline) is raised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from typing import Protocol
+
+from precordia.catalog import ModelRef
+from precordia.errors import Cancelled, DeadlineExceeded, InvalidArgument, PrecordiaError
+from precordia.prediction import PredictInput, Prediction, Priority, Score
+from precordia.record import Signal
+from precordia.stored import StoredRecording
+from services.inference.loading import OperatingPoints
+from services.inference.models import Models, ResolvedModel
+from services.inference.scoring import Job, Scored
+
+MAX_INPUTS = 256
+_FETCHES = 16
+
+
+class Recordings(Protocol):
+    """What is needed of ingest; `precordia.client` has it."""
+
+    async def signal(self, recording_id: str, leads: Sequence[str] = ()) -> tuple[Signal, StoredRecording]:
+        """A recording's standard leads, and its facts."""
+
+
+class Predictor:
+    """Scores inline signals and stored recordings with any loaded or loadable model."""
+
+    def __init__(self, models: Models, recordings: Recordings) -> None:
+        self._models = models
+        self._recordings = recordings
+        self._fetching = asyncio.Semaphore(_FETCHES)
+
+    async def predict(
+        self,
+        ref: ModelRef,
+        inputs: Sequence[PredictInput],
+        *,
+        priority: Priority = Priority.ROUTINE,
+        timeout_s: float | None = None,
+    ) -> tuple[Prediction, ...]:
+        """A prediction for each input, in order.
+
+        Raises:
+            InvalidArgument: no input, or more than 256.
+            Overloaded: the queue is full; nothing was queued.
+            DeadlineExceeded: the deadline passed; what still waited was dropped.
+            ModelNotFound, InvalidModel ...: the model cannot be had.
+        """
+        if not 1 <= len(inputs) <= MAX_INPUTS:
+            raise InvalidArgument(f"Send 1 to {MAX_INPUTS} ECGs in one call.", field="inputs")
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        async with self._models.use(ref) as model:
+            points = OperatingPoints.of(model.version)
+            jobs = await self._jobs(inputs, points)
+            outcomes = await self._score(model, jobs, priority, deadline)
+        return tuple(
+            described(outcome, source, model, points) for outcome, source in zip(outcomes, inputs, strict=True)
+        )
+
+    async def _jobs(self, inputs: Sequence[PredictInput], points: OperatingPoints) -> list[Job | PrecordiaError]:
+        if all(source.signal is not None for source in inputs):
+            return [_inline(source, points) for source in inputs]
+        return await asyncio.gather(*(self._job(source, points) for source in inputs))
+
+    async def _job(self, source: PredictInput, points: OperatingPoints) -> Job | PrecordiaError:
+        if source.signal is not None or not source.recording_id:
+            return _inline(source, points)
+        try:
+            async with self._fetching:
+                signal, stored = await self._recordings.signal(source.recording_id)
+        except (Cancelled, DeadlineExceeded):
+            raise
+        except PrecordiaError as error:
+            return error
+        return Job(signal, stored.age_years, stored.sex, points.temperature)
+
+    async def _score(
+        self,
+        model: ResolvedModel,
+        jobs: Sequence[Job | PrecordiaError],
+        priority: Priority,
+        deadline: float | None,
+    ) -> list[Scored | PrecordiaError]:
+        runnable = [job for job in jobs if isinstance(job, Job)]
+        futures = model.serving.batcher.submit(runnable, priority=priority, deadline=deadline)
+        answers = iter(await self._answers(futures))
+        return [next(answers) if isinstance(job, Job) else job for job in jobs]
+
+    async def _answers(self, futures: Sequence[Future[Scored]]) -> list[Scored | PrecordiaError]:
+        """Waits for all; a caller who goes away takes what still waits out of the queue."""
+        outcomes = await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, DeadlineExceeded) or not isinstance(outcome, Scored | PrecordiaError):
+                raise outcome
+        return [outcome for outcome in outcomes if isinstance(outcome, Scored | PrecordiaError)]
+
+
+def _inline(source: PredictInput, points: OperatingPoints) -> Job | PrecordiaError:
+    if source.signal is None:
+        return InvalidArgument("An input has a recording's id or a signal.", field="inputs.source")
+    return Job(source.signal, source.age_years, source.sex, points.temperature)
+
+
+def described(
+    outcome: Scored | PrecordiaError, source: PredictInput, model: ResolvedModel, points: OperatingPoints
+) -> Prediction:
+    """A prediction with its provenance."""
+    version, manifest = model.version, model.version.manifest
+    if isinstance(outcome, PrecordiaError):
+        return Prediction(
+            model=version.name,
+            version=version.version,
+            model_digest=version.digest,
+            task=manifest.task,
+            recording_id=source.recording_id,
+            tag=source.tag,
+            error_reason=outcome.reason,
+            error_message=outcome.message,
+        )
+    scores = tuple(
+        Score(output.name, value, output.code, output.unit, points.thresholds.get(output.name))
+        for output, value in zip(manifest.outputs, outcome.values.tolist(), strict=True)
+    )
+    return Prediction(
+        model=version.name,
+        version=version.version,
+        model_digest=version.digest,
+        task=manifest.task,
+        scores=scores,
+        recording_id=source.recording_id,
+        tag=source.tag,
+        remarks=outcome.remarks,
+        input_sha256=outcome.input_sha256,
+        predicted_at=datetime.now(UTC),
+        windows=outcome.windows,
+    )

@@ -1,0 +1,198 @@
+"""From signals to scores: conditioning by the manifest, one run of the graph, activation, aggregation.
+
+Runs in a worker thread of the batcher. What is wrong with one ECG fails that one alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from precordia.errors import InvalidModel, PrecordiaError
+from precordia.manifest import Activation, Aggregation, CoInput, Manifest
+from precordia.record import Remark, Sex, Signal
+from precordia.signal import Conditioned, condition
+from services.inference.engine import Session, Tensor, TensorSpec
+
+Scores = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One ECG to score, with what is known of the patient."""
+
+    signal: Signal
+    age_years: float | None = None
+    sex: Sex | None = None
+    temperature: float = 1.0
+    """Calibration of the model version asked for: raw outputs are divided by it before activation."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Scores of one ECG, in the manifest's order of outputs, and what they rest on."""
+
+    values: Scores
+    windows: int
+    input_sha256: str
+    remarks: tuple[Remark, ...]
+
+
+class Scorer:
+    """Scores jobs with one session under one manifest.
+
+    Args:
+        session: the loaded graph.
+        manifest: its contract.
+        max_rows: windows of one run at most.
+
+    Raises:
+        InvalidModel: graph and manifest do not fit together.
+    """
+
+    def __init__(self, session: Session, manifest: Manifest, *, max_rows: int = 1) -> None:
+        _check_fit(session, manifest)
+        self._session = session
+        self._manifest = manifest
+        self.max_rows = max_rows
+
+    def __call__(self, jobs: Sequence[Job]) -> list[Scored | PrecordiaError]:
+        """A result or an error for each job, in order."""
+        conditioned = [self._condition(job) for job in jobs]
+        ready = [(job, made) for job, made in zip(jobs, conditioned, strict=True) if isinstance(made, Conditioned)]
+        outputs = iter(self._run(ready))
+        return [self._scored(job, made, outputs) for job, made in zip(jobs, conditioned, strict=True)]
+
+    def rehearse(self, rows: int) -> None:
+        """One run on zeros, for warming up and measuring."""
+        self._outputs(
+            np.zeros((rows, len(self._manifest.input.leads), self._manifest.input.samples), np.float32),
+            None if self._manifest.co_inputs is None else np.zeros((rows, self._columns), np.float32),
+        )
+
+    @property
+    def _columns(self) -> int:
+        return len(self._manifest.co_inputs.columns) if self._manifest.co_inputs else 0
+
+    def _condition(self, job: Job) -> Conditioned | PrecordiaError:
+        try:
+            return condition(job.signal, self._manifest)
+        except PrecordiaError as error:
+            return error
+
+    def _run(self, ready: Sequence[tuple[Job, Conditioned]]) -> list[Tensor]:
+        """Raw outputs of each ECG, (windows, outputs): all windows in as few runs as they fit."""
+        if not ready:
+            return []
+        windows = [made.x.shape[0] for _, made in ready]
+        rows = ready[0][1].x if len(ready) == 1 else np.concatenate([made.x for _, made in ready])
+        beside = self._co_inputs([job for job, _ in ready], windows)
+        step = max(self.max_rows, len(ready))
+        parts = [
+            self._outputs(rows[at : at + step], None if beside is None else beside[at : at + step])
+            for at in range(0, len(rows), step)
+        ]
+        outputs = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return np.split(outputs, np.cumsum(windows)[:-1])
+
+    def _outputs(self, rows: Tensor, beside: Tensor | None) -> Tensor:
+        tensors = {self._manifest.input.name: rows}
+        if beside is not None and self._manifest.co_inputs is not None:
+            tensors[self._manifest.co_inputs.name] = beside
+        outputs = self._session.run(tensors, self._manifest.output_name)
+        if outputs.shape != (len(rows), len(self._manifest.outputs)):
+            raise InvalidModel(
+                f"The graph gives {outputs.shape[-1]} outputs an ECG where its manifest names "
+                f"{len(self._manifest.outputs)}. Publish it again with a manifest that fits."
+            )
+        return outputs
+
+    def _co_inputs(self, jobs: Sequence[Job], windows: Sequence[int]) -> Tensor | None:
+        if self._manifest.co_inputs is None:
+            return None
+        table = [[_co_input(column, job) for column in self._manifest.co_inputs.columns] for job in jobs]
+        return np.repeat(np.asarray(table, np.float32), windows, axis=0)
+
+    def _scored(
+        self, job: Job, made: Conditioned | PrecordiaError, outputs: Iterator[Tensor]
+    ) -> Scored | PrecordiaError:
+        if isinstance(made, PrecordiaError):
+            return made
+        raw = next(outputs)
+        if not np.isfinite(raw).all():
+            return InvalidModel("The model gave no finite number for this ECG; it cannot be scored by this model.")
+        values = activate(raw.astype(np.float64) / job.temperature, self._manifest.activation)
+        return Scored(
+            values=aggregate(values, self._manifest.windows.aggregation),
+            windows=int(raw.shape[0]),
+            input_sha256=hashlib.sha256(made.x.data).hexdigest(),
+            remarks=made.remarks + self._missing(job),
+        )
+
+    def _missing(self, job: Job) -> tuple[Remark, ...]:
+        sources = {column.source for column in self._manifest.co_inputs.columns} if self._manifest.co_inputs else set()
+        remarks = []
+        if job.age_years is None and "age_years" in sources:
+            remarks.append(Remark("age_missing", "The age is not known; the model's default stands in for it."))
+        if job.sex is None and sources & {"sex_female", "sex_male"}:
+            remarks.append(Remark("sex_missing", "The sex is not known; the model's default stands in for it."))
+        return tuple(remarks)
+
+
+def activate(raw: Scores, activation: Activation) -> Scores:
+    """Scores from a graph's outputs, (windows, outputs), without overflow."""
+    if activation is Activation.SOFTMAX:
+        powers: Scores = np.exp(raw - raw.max(axis=1, keepdims=True))
+        shares: Scores = powers / powers.sum(axis=1, keepdims=True)
+        return shares
+    if activation is Activation.SIGMOID:
+        return 0.5 * (1.0 + np.tanh(0.5 * raw))
+    return raw
+
+
+def aggregate(values: Scores, aggregation: Aggregation) -> Scores:
+    """One row of scores from those of the windows, (windows, outputs)."""
+    if aggregation is Aggregation.MAX:
+        largest: Scores = values.max(axis=0)
+        return largest
+    mean: Scores = values.mean(axis=0)
+    return mean
+
+
+def _co_input(column: CoInput, job: Job) -> float:
+    value: float | None = {
+        "age_years": job.age_years,
+        "sex_female": None if job.sex is None else float(job.sex is Sex.FEMALE),
+        "sex_male": None if job.sex is None else float(job.sex is Sex.MALE),
+        "age_missing": float(job.age_years is None),
+        "sex_missing": float(job.sex is None),
+    }.get(column.source)
+    return column.default if value is None else (value - column.offset) / column.scale
+
+
+def _check_fit(session: Session, manifest: Manifest) -> None:
+    inputs = {spec.name: spec for spec in session.inputs}
+    wanted: dict[str, tuple[int, ...]] = {manifest.input.name: (len(manifest.input.leads), manifest.input.samples)}
+    if manifest.co_inputs:
+        wanted[manifest.co_inputs.name] = (len(manifest.co_inputs.columns),)
+    if set(inputs) != set(wanted):
+        raise InvalidModel(
+            f"The graph takes {', '.join(sorted(inputs))}, its manifest names {', '.join(sorted(wanted))}. "
+            "Publish it again with a manifest that fits."
+        )
+    for name, shape in wanted.items():
+        if not _takes(inputs[name], shape):
+            raise InvalidModel(f"The graph's input '{name}' does not take the shape that its manifest says.")
+    if manifest.output_name not in {spec.name for spec in session.outputs}:
+        raise InvalidModel(f"The graph has no output '{manifest.output_name}', which its manifest names.")
+
+
+def _takes(spec: TensorSpec, shape: tuple[int, ...]) -> bool:
+    dimensions = spec.shape[1:]
+    return len(dimensions) == len(shape) and all(
+        free is None or free == size for free, size in zip(dimensions, shape, strict=True)
+    )
