@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
-import scipy.signal
 from numpy.typing import NDArray
 
 from precordia.errors import ConditioningConflict, InvalidManifest
-from precordia.signal import _kernels
+from precordia.signal import _kernels, butterworth
 from precordia.steps import Step
 
 _NEAR_NYQUIST = 0.99
@@ -45,10 +43,8 @@ class ZeroPhase:
 
 
 def _zero_phase(sections: NDArray[np.float64], remark: str = "") -> ZeroPhase:
-    taps = 2 * len(sections) + 1 - min((sections[:, 2] == 0).sum(), (sections[:, 5] == 0).sum())
-    return ZeroPhase(
-        np.ascontiguousarray(sections), np.ascontiguousarray(scipy.signal.sosfilt_zi(sections)), 3 * int(taps), remark
-    )
+    first_order = int((sections[:, 5] == 0).sum())
+    return ZeroPhase(sections, butterworth.settled_state(sections), 3 * (2 * len(sections) + 1 - first_order), remark)
 
 
 @lru_cache(maxsize=256)
@@ -101,17 +97,8 @@ def _order(step: Step) -> int:
 def _butterworth(
     step: Step, low_hz: float | None, high_hz: float | None, nyquist: float, remark: str = ""
 ) -> ZeroPhase:
-    kind: Literal["bandpass", "highpass", "lowpass"]
-    edges: float | list[float]
-    if low_hz is not None and high_hz is not None:
-        kind, edges = "bandpass", [low_hz, high_hz]
-    elif low_hz is not None:
-        kind, edges = "highpass", low_hz
-    else:
-        assert high_hz is not None
-        kind, edges = "lowpass", high_hz
-    sections = scipy.signal.butter(_order(step), edges, kind, fs=2 * nyquist, output="sos")
-    return _zero_phase(np.asarray(sections, np.float64), remark)
+    sections = butterworth.butterworth(_order(step), low_hz=low_hz, high_hz=high_hz, sample_rate_hz=2 * nyquist)
+    return _zero_phase(sections, remark)
 
 
 def _notch(step: Step, nyquist: float) -> ZeroPhase | None:
@@ -120,8 +107,7 @@ def _notch(step: Step, nyquist: float) -> ZeroPhase | None:
         raise InvalidManifest("Step 'notch' needs a frequency and a quality above 0.", field="notch")
     if frequency >= _NEAR_NYQUIST * nyquist:
         return None
-    numerator, denominator = scipy.signal.iirnotch(frequency, quality, fs=2 * nyquist)
-    return _zero_phase(np.concatenate([numerator, denominator])[None, :].astype(np.float64))
+    return _zero_phase(butterworth.notch(frequency, quality, sample_rate_hz=2 * nyquist))
 
 
 def median_window(window_s: float, sample_rate_hz: float) -> int:
