@@ -1,0 +1,154 @@
+"""The one server interceptor: admission, request id, deadline, typed errors, a log line a call."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from precordia.errors import InternalError, InvalidInput, PrecordiaError, ServiceUnavailable
+from precordia.rpc.admission import Admission, is_watch
+from precordia.rpc.deadline import set_remaining_s
+from precordia.rpc.request_id import HEADER, adopt_request_id
+from precordia.rpc.status import DETAILS_KEY, code_of, to_status
+
+log = logging.getLogger(__name__)
+
+_FAULT = "The service failed; its log has the cause under this request id"
+_Work = Callable[[grpc.aio.ServicerContext[Any, Any]], Awaitable[Any]]
+
+
+class EdgeInterceptor(grpc.aio.ServerInterceptor):
+    """Surrounds every call, in all four arities, so that servicers hold no try and no logging."""
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
+
+    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        """The call's handler, surrounded; None where the method is unknown."""
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return None
+        return _Edge(self._admission, handler_call_details, handler).surrounded()
+
+
+class _Edge:
+    """One call: its handler, and what is around it."""
+
+    def __init__(self, admission: Admission, details: Any, handler: Any) -> None:
+        self._admission = admission
+        self._method: str = details.method
+        self._metadata = {key: value for key, value in details.invocation_metadata or () if isinstance(value, str)}
+        self._handler = handler
+
+    def surrounded(self) -> Any:
+        """A handler of the same arity. Requests are parsed inside, so that broken ones are refused typed."""
+        behaviour: dict[tuple[bool, bool], tuple[Any, Any]] = {
+            (False, False): (grpc.unary_unary_rpc_method_handler, self._unary_unary),
+            (False, True): (grpc.unary_stream_rpc_method_handler, self._unary_stream),
+            (True, False): (grpc.stream_unary_rpc_method_handler, self._stream_unary),
+            (True, True): (grpc.stream_stream_rpc_method_handler, self._stream_stream),
+        }
+        make, surround = behaviour[self._handler.request_streaming, self._handler.response_streaming]
+        return make(surround, request_deserializer=None, response_serializer=self._handler.response_serializer)
+
+    async def _unary_unary(self, request: bytes, context: Any) -> Any:
+        return await self._call(context, lambda: self._handler.unary_unary(self._parse(request), context))
+
+    async def _stream_unary(self, requests: AsyncIterator[bytes], context: Any) -> Any:
+        return await self._call(context, lambda: self._handler.stream_unary(self._parsed(requests), context))
+
+    async def _unary_stream(self, request: bytes, context: Any) -> None:
+        await self._call(
+            context, lambda: self._send(self._handler.unary_stream(self._parse(request), context), context)
+        )
+
+    async def _stream_stream(self, requests: AsyncIterator[bytes], context: Any) -> None:
+        work = self._handler.stream_stream
+        await self._call(context, lambda: self._send(work(self._parsed(requests), context), context))
+
+    async def _call(self, context: Any, work: Callable[[], Awaitable[Any]]) -> Any:
+        request_id = adopt_request_id(self._metadata.get(HEADER, ""))
+        set_remaining_s(context.time_remaining())
+        context.set_trailing_metadata(((HEADER, request_id),))
+        started = time.perf_counter()
+        try:
+            self._admission.check(self._method, self._metadata.get("authorization", ""))
+            with self._admission.counted(self._method):
+                answer = await work()
+        except PrecordiaError as error:
+            await self._refuse(context, error, request_id, started)
+        except grpc.aio.AbortError:  # gRPC's own servicers (health, reflection) refuse in their own way
+            raise
+        except asyncio.CancelledError:
+            self._log(logging.INFO, "CANCELLED", started)
+            raise
+        except Exception:
+            log.exception("%s failed", self._method)
+            await self._refuse(context, InternalError(_FAULT, request_id=request_id), request_id, started)
+        self._log(logging.DEBUG if self._method.startswith("/grpc.") else logging.INFO, "OK", started)
+        return answer
+
+    async def _refuse(self, context: Any, error: PrecordiaError, request_id: str, started: float) -> None:
+        code = code_of(error)
+        self._log(logging.INFO, f"{code.name} {error.reason}", started)
+        status = to_status(error)
+        trailers = ((HEADER, request_id), (DETAILS_KEY, status.SerializeToString()))
+        await context.abort(code, status.message, trailing_metadata=trailers)
+
+    def _log(self, level: int, outcome: str, started: float) -> None:
+        log.log(level, "%s %s %.1f ms", self._method, outcome, 1e3 * (time.perf_counter() - started))
+
+    async def _send(self, answers: Any, context: Any) -> None:
+        """Write what a servicer yields; one that writes itself is only awaited."""
+        if inspect.isawaitable(answers):
+            await (self._unless_draining(answers) if is_watch(self._method) else answers)
+            return
+        iterator = aiter(answers)
+        try:
+            while True:
+                step = anext(iterator)
+                answer = await (self._unless_draining(step) if is_watch(self._method) else step)
+                await context.write(answer)
+        except StopAsyncIteration:
+            return
+        finally:
+            if inspect.isasyncgen(answers):
+                await answers.aclose()
+
+    async def _unless_draining(self, step: Awaitable[Any]) -> Any:
+        """The next news, or the end of the watch because the server stops."""
+        news = asyncio.ensure_future(_awaited(step))
+        draining = asyncio.ensure_future(self._admission.draining.wait())
+        try:
+            await asyncio.wait((news, draining), return_when=asyncio.FIRST_COMPLETED)
+            if not news.done():
+                raise ServiceUnavailable("The service is stopping; watch again with the last number")
+            return news.result()
+        finally:
+            draining.cancel()
+            if not news.done():
+                news.cancel()
+                await asyncio.wait((news,))
+
+    def _parse(self, request: bytes) -> Any:
+        if self._handler.request_deserializer is None:
+            return request
+        try:
+            return self._handler.request_deserializer(request)
+        except (DecodeError, ValueError) as error:
+            raise InvalidInput("The request is no message of this call; is the client newer?") from error
+
+    async def _parsed(self, requests: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+        async for request in requests:
+            yield self._parse(request)
+
+
+async def _awaited(step: Awaitable[Any]) -> Any:
+    return await step
