@@ -1,0 +1,106 @@
+"""Checks that every recording goes through, whatever its format. They remark; they change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from precordia.leads import check_einthoven
+from precordia.record import MILLIVOLTS_PER, Channel, Remark, Unit
+
+EINTHOVEN_COUNTS = 2.0
+EINTHOVEN_FLOAT_MV = 0.005
+"""For floats, whose step is not known: the usual step of 2.5 uV, twice."""
+
+IMPLAUSIBLE_ABOVE_MV = 5.0
+IMPLAUSIBLE_BELOW_MV = 0.002
+
+
+def remarks_on(channels: Sequence[Channel]) -> tuple[Remark, ...]:
+    """Everything noteworthy about a recording's channels."""
+    leads = [channel for channel in channels if channel.is_standard_lead]
+    if not leads:
+        return (
+            Remark("no_standard_lead", "No channel is one of the twelve standard leads."),
+            *_missing(channels),
+        )
+    return (*_missing(channels), *_lengths(leads), *_einthoven(leads), *_amplitude(leads))
+
+
+def _missing(channels: Sequence[Channel]) -> list[Remark]:
+    remarks = []
+    for channel in channels:
+        fraction = _missing_fraction(channel)
+        if fraction:
+            remarks.append(Remark("missing_samples", f"{fraction:.2%} of the samples are missing.", channel.label))
+    return remarks
+
+
+def _missing_fraction(channel: Channel) -> float:
+    if channel.samples.dtype.kind == "i":
+        return float(channel.missing.mean()) if channel.missing is not None else 0.0
+    return channel.missing_fraction
+
+
+def _lengths(leads: Sequence[Channel]) -> list[Remark]:
+    if len({(lead.sample_rate_hz, lead.samples.size) for lead in leads}) == 1:
+        return []
+    return [Remark("uneven_leads", "The leads differ in sampling rate or length.")]
+
+
+def _millivolts(channel: Channel) -> float | None:
+    for unit, factor in MILLIVOLTS_PER.items():
+        if channel.unit == unit.value:
+            return factor
+    return None
+
+
+def _einthoven(leads: Sequence[Channel]) -> list[Remark]:
+    limb = {lead.label: lead for lead in leads if lead.label in ("I", "II", "III") and not lead.derived}
+    if len(limb) < 3 or len({(lead.samples.size, lead.sample_rate_hz, lead.unit) for lead in limb.values()}) > 1:
+        return []
+    factor = _millivolts(limb["I"])
+    if factor is None:
+        return []
+    check = check_einthoven(*(limb[name].physical() for name in ("I", "II", "III")))
+    steps = [abs(1 / lead.gain) for lead in limb.values() if lead.gain]
+    allowed = EINTHOVEN_COUNTS * max(steps) if steps else EINTHOVEN_FLOAT_MV / factor
+    if check is None or check.largest <= allowed * (1 + 1e-9):
+        return []
+    return [
+        Remark(
+            "einthoven",
+            f"I + III differs from II by up to {check.largest * factor:.3f} mV "
+            f"(median {check.median * factor:.3f} mV, worst at sample {check.worst_sample}).",
+        )
+    ]
+
+
+def _amplitude(leads: Sequence[Channel]) -> list[Remark]:
+    spread = [_spread_mv(lead) for lead in leads if lead.unit != Unit.STANDARDISED.value]
+    known = [value for value in spread if value is not None and np.isfinite(value)]
+    if not known:
+        return []
+    typical = float(np.median(known))
+    if typical > IMPLAUSIBLE_ABOVE_MV or typical < IMPLAUSIBLE_BELOW_MV:
+        return [
+            Remark(
+                "implausible_amplitude",
+                f"The leads have a standard deviation of {typical:.3g} mV; check unit and gain.",
+            )
+        ]
+    return []
+
+
+def _spread_mv(lead: Channel) -> float | None:
+    factor = _millivolts(lead)
+    if factor is None or lead.samples.size == 0:
+        return None
+    values = lead.samples if lead.missing is None else lead.samples[~lead.missing]
+    if values.size == 0:
+        return None
+    scale = factor / abs(lead.gain) if lead.gain else factor
+    wide = values.astype(np.float64)
+    with np.errstate(all="ignore"):
+        return float(np.nanstd(wide) if wide.dtype.kind == "f" and np.isnan(wide).any() else wide.std()) * scale

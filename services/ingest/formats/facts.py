@@ -1,0 +1,249 @@
+"""Facts that a file states, set against the hints of the caller.
+
+A hint fills a gap. Where file and hint both speak they must agree; where neither does, the error
+names the field and the option that gives it. Nothing is ever concluded from amplitudes.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from precordia.errors import HintConflict, InvalidArgument, MissingField, UnreadableFile
+from precordia.leads import LeadMatch, match_lead
+from precordia.record import Hints, Remark, Sex, Unit
+
+MAX_RATE_HZ = 1e6
+
+_VOLTAGES: dict[str, tuple[Unit, float]] = {
+    "mv": (Unit.MILLIVOLT, 1.0),
+    "millivolt": (Unit.MILLIVOLT, 1.0),
+    "millivolts": (Unit.MILLIVOLT, 1.0),
+    "uv": (Unit.MICROVOLT, 1.0),
+    "\u00b5v": (Unit.MICROVOLT, 1.0),
+    "\u03bcv": (Unit.MICROVOLT, 1.0),
+    "microvolt": (Unit.MICROVOLT, 1.0),
+    "microvolts": (Unit.MICROVOLT, 1.0),
+    "nv": (Unit.MICROVOLT, 1e-3),
+    "nanovolt": (Unit.MICROVOLT, 1e-3),
+    "v": (Unit.MILLIVOLT, 1e3),
+    "volt": (Unit.MILLIVOLT, 1e3),
+    "volts": (Unit.MILLIVOLT, 1e3),
+    "standardised": (Unit.STANDARDISED, 1.0),
+    "standardized": (Unit.STANDARDISED, 1.0),
+}
+
+
+@dataclass(frozen=True)
+class StatedUnit:
+    """A unit as read: `unit`, and the factor from the stored value to it (1000 for volts)."""
+
+    unit: Unit
+    factor: float = 1.0
+
+
+def stated_unit(text: str) -> StatedUnit | None:
+    """The unit that a file's text means, or None where it is no voltage."""
+    found = _VOLTAGES.get(text.replace("\0", "").strip().strip("[]()").lower())
+    return StatedUnit(*found) if found else None
+
+
+def checked_rate(value: float) -> float:
+    """A sampling rate as a file states it.
+
+    Raises:
+        UnreadableFile: it is not a positive, finite, possible rate.
+    """
+    if not (math.isfinite(value) and 0 < value <= MAX_RATE_HZ):
+        raise UnreadableFile("The file states a sampling rate that is not a positive number.", field="sample_rate_hz")
+    return value
+
+
+def resolve_rate(stated: float | None, hints: Hints, *, tolerance: float = 1e-6) -> float:
+    """The sampling rate in Hz, from the file or else from the hint.
+
+    Args:
+        stated: what the file says, None where it is silent.
+        hints: what the caller says.
+        tolerance: relative difference that still counts as agreement.
+    """
+    hinted = hints.sample_rate_hz
+    if stated is None:
+        if hinted is None:
+            raise MissingField(
+                "The file does not say its sampling rate; give --rate HZ (sample_rate_hz).", field="sample_rate_hz"
+            )
+        if not (math.isfinite(hinted) and 0 < hinted <= MAX_RATE_HZ):
+            raise InvalidArgument("--rate is a positive number of samples per second.", field="sample_rate_hz")
+        return hinted
+    rate = checked_rate(stated)
+    if hinted is not None and not math.isclose(hinted, rate, rel_tol=tolerance):
+        raise HintConflict(
+            f"The file says {rate:g} Hz, the hint says {hinted:g} Hz.",
+            field="sample_rate_hz",
+            file_value=rate,
+            hint_value=hinted,
+        )
+    return rate
+
+
+def agree_unit(stated: StatedUnit, hints: Hints) -> StatedUnit:
+    """The file's unit, after a look at the hints.
+
+    Raises:
+        HintConflict: a hint says something else.
+    """
+    if hints.unit is not None and hints.unit is not stated.unit:
+        raise _conflict("unit", stated.unit.value, hints.unit.value)
+    if hints.gain_adu_per_mv is not None and stated.unit is Unit.STANDARDISED:
+        raise _conflict("gain_adu_per_mv", stated.unit.value, f"{hints.gain_adu_per_mv:g}")
+    return stated
+
+
+def agree_gain(counts_per_mv: float, hints: Hints) -> None:
+    """Refuse a gain hint that contradicts the file's own gain."""
+    hinted = hints.gain_adu_per_mv
+    if hinted is not None and not math.isclose(hinted, counts_per_mv, rel_tol=1e-6):
+        raise _conflict("gain_adu_per_mv", f"{counts_per_mv:g}", f"{hinted:g}")
+
+
+def hinted_gain(hints: Hints) -> float | None:
+    """The hint's counts for each millivolt, checked."""
+    gain = hints.gain_adu_per_mv
+    if gain is not None and not (math.isfinite(gain) and gain != 0):
+        raise InvalidArgument("--gain is a number of counts for each millivolt, not 0.", field="gain_adu_per_mv")
+    return gain
+
+
+def hinted_unit(hints: Hints) -> Unit | None:
+    """The unit that the hints give, be it in so many words or by steps that leave no unit.
+
+    Raises:
+        InvalidArgument: the hints contradict each other.
+    """
+    unitless = any(step.kind.removes_unit for step in hints.applied)
+    if unitless and hints.unit not in (None, Unit.STANDARDISED):
+        raise InvalidArgument(
+            "The applied steps leave no physical unit, yet --unit names one; give --unit standardised.", field="unit"
+        )
+    unit = Unit.STANDARDISED if unitless else hints.unit
+    if hinted_gain(hints) is None or unit is Unit.MILLIVOLT:
+        return unit
+    if unit is not None:
+        raise InvalidArgument("--gain is in counts for each mV; it does not go with another --unit.", field="unit")
+    return Unit.MILLIVOLT
+
+
+def missing_unit() -> MissingField:
+    """The error for a file of which nobody knows what its numbers mean."""
+    return MissingField(
+        "The file does not say the unit of its samples; give --unit mV, uV or standardised, "
+        "or --gain ADU_PER_MV for bare counts. It is never guessed from the amplitude.",
+        field="unit",
+    )
+
+
+def missing_leads(channels: int) -> MissingField:
+    """The error for channels without names."""
+    return MissingField(
+        f"The file does not name its {channels} channels; give --leads with {channels} names in file order, "
+        "for example --leads I,II,III,aVR,aVL,aVF,V1,V2,V3,V4,V5,V6.",
+        field="lead_names",
+    )
+
+
+@dataclass(frozen=True)
+class NamedLead:
+    """One channel's name: the standard lead or the source's label, and whether it is upside down."""
+
+    label: str
+    inverted: bool
+    source_label: str
+
+
+def resolve_leads(stated: Sequence[str], hints: Hints) -> tuple[NamedLead, ...]:
+    """Names of all channels in file order, from the file, with the hints where it is silent.
+
+    A hint names channels that the file leaves without a standard lead; it may repeat what the file
+    says, never change it.
+
+    Raises:
+        MissingField: an empty label, and no hint.
+        HintConflict: the hint gives another lead to a channel, or another number of channels.
+    """
+    names = tuple(label.replace("\0", "").strip() for label in stated)
+    if hints.lead_names:
+        names = tuple(_agreed(name, hint) for name, hint in zip(names, _fitting(hints, len(names)), strict=True))
+    if not all(names):
+        raise missing_leads(len(names))
+    return _distinct([_named(name, source) for name, source in zip(names, stated, strict=True)])
+
+
+def duplicate_remarks(named: Sequence[NamedLead]) -> tuple[Remark, ...]:
+    """A remark for each channel that bears the name of a lead which an earlier one already has."""
+    return tuple(
+        Remark("duplicate_lead", "The file holds this lead more than once; the first is taken as the lead.", name.label)
+        for name in named
+        if match_lead(name.source_label) is not None and match_lead(name.label) is None
+    )
+
+
+def _fitting(hints: Hints, channels: int) -> tuple[str, ...]:
+    if len(hints.lead_names) != channels:
+        raise HintConflict(
+            f"The file has {channels} channels, --leads names {len(hints.lead_names)}.",
+            field="lead_names",
+            file_value=channels,
+            hint_value=len(hints.lead_names),
+        )
+    return hints.lead_names
+
+
+def _agreed(stated: str, hint: str) -> str:
+    own, wanted = match_lead(stated), match_lead(hint)
+    if own is None:
+        return hint.strip()
+    if own != wanted:
+        raise _conflict("lead_names", stated[:32], hint[:32])
+    return stated
+
+
+def _named(name: str, source: str) -> NamedLead:
+    match = match_lead(name) or LeadMatch(name[:64])
+    return NamedLead(match.lead, match.inverted, source.replace("\0", "").strip()[:64] or name[:64])
+
+
+def _distinct(named: Sequence[NamedLead]) -> tuple[NamedLead, ...]:
+    seen: dict[str, int] = {}
+    result = []
+    for name in named:
+        seen[name.label] = seen.get(name.label, 0) + 1
+        label = name.label if seen[name.label] == 1 else f"{name.label} ({seen[name.label]})"
+        result.append(NamedLead(label, name.inverted, name.source_label))
+    return tuple(result)
+
+
+def _conflict(field: str, stated: str, hinted: str) -> HintConflict:
+    return HintConflict(
+        f"The file says {stated}, the hint says {hinted}.", field=field, file_value=stated, hint_value=hinted
+    )
+
+
+def parse_sex(text: str) -> Sex | None:
+    """Sex as files write it: a word or its first letter, in any case."""
+    return {"F": Sex.FEMALE, "FEMALE": Sex.FEMALE, "M": Sex.MALE, "MALE": Sex.MALE}.get(text.strip().upper())
+
+
+_AGE = re.compile(r"^\s*(\d{1,3}(?:\.\d+)?)\s*(Y|YEARS?|M|W|D)?\s*$", re.IGNORECASE)
+_AGE_UNIT = {"M": 12.0, "W": 52.1775, "D": 365.2425}
+
+
+def parse_age(text: str) -> float | None:
+    """Age in years as files write it (`62`, `062Y`, `18M`); None where it is none that a person has."""
+    match = _AGE.match(text)
+    if not match:
+        return None
+    years = float(match.group(1)) / _AGE_UNIT.get((match.group(2) or "Y").upper(), 1.0)
+    return years if 0 <= years <= 120 else None

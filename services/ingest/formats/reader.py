@@ -1,0 +1,107 @@
+"""The one way from a source's bytes to recordings: sniff, read, check, sign with provenance."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import services.ingest.formats.dicom as dicom
+import services.ingest.formats.wfdb as wfdb
+from precordia.errors import PrecordiaError, UnknownFormat, UnreadableFile
+from precordia.record import Hints, Provenance, Recording
+from precordia.source import Source
+from services.ingest.formats.checks import remarks_on
+from services.ingest.formats.limits import ReaderContext
+from services.ingest.formats.parsed import ParsedEcg
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One format: how it is told by its bytes, and how it is read."""
+
+    name: str
+    version: str
+    sniff: Callable[[Source], bool]
+    read: Callable[[Source, Hints, ReaderContext], tuple[ParsedEcg, ...]]
+
+
+READERS: tuple[Reader, ...] = (
+    Reader(dicom.FORMAT, dicom.VERSION, dicom.sniff, dicom.read),
+    Reader(wfdb.FORMAT, wfdb.VERSION, wfdb.sniff, wfdb.read),
+)
+"""In the order in which they are asked."""
+
+DEFAULT_CONTEXT = ReaderContext()
+
+
+def sniff(source: Source) -> Reader | None:
+    """The reader that knows these bytes. Names and extensions are not looked at."""
+    return next((reader for reader in READERS if reader.sniff(source)), None)
+
+
+def read_source(
+    source: Source, hints: Hints | None = None, context: ReaderContext = DEFAULT_CONTEXT
+) -> tuple[Recording, ...]:
+    """All recordings in a source, in its order.
+
+    Raises:
+        UnknownFormat: no reader knows the bytes.
+        UnreadableFile: the format is known and the file is broken.
+        MissingField, HintConflict: a fact is missing, or a hint contradicts the file.
+        UnsafeContent, TooLarge: it is not opened at all, or not further.
+    """
+    hints = hints or Hints()
+    context.limits.check_bytes(len(source.content) + sum(map(len, source.companions.values())))
+    reader = sniff(source)
+    if reader is None:
+        raise UnknownFormat(
+            "No reader knows this file. Read are DICOM waveforms, WFDB (.hea with its signal files), CSV, TSV, "
+            "NPY, NPZ and MATLAB files up to version 7."
+        )
+    parsed = _guarded(reader, source, hints, context)
+    context.limits.check_recordings(len(parsed))
+    sha256 = source.sha256()
+    return tuple(_recording(ecg, index, reader, source.name, sha256, hints) for index, ecg in enumerate(parsed))
+
+
+def _guarded(reader: Reader, source: Source, hints: Hints, context: ReaderContext) -> tuple[ParsedEcg, ...]:
+    """A reader's answer; whatever else goes wrong in it is a fault of the file's, and typed."""
+    try:
+        return reader.read(source, hints, context)
+    except PrecordiaError:
+        raise
+    except Exception as error:  # a broken file can fail a parser in any way; the caller sees one
+        log.info("the %s reader failed with %s", reader.name, type(error).__name__)
+        raise UnreadableFile(
+            f"The file looks like {reader.name} but cannot be read; it is broken or cut short.", format=reader.name
+        ) from error
+
+
+def _recording(
+    ecg: ParsedEcg, index: int, reader: Reader, source_name: str, source_sha256: str, hints: Hints
+) -> Recording:
+    return Recording(
+        channels=ecg.channels,
+        provenance=Provenance(
+            source_name=source_name,
+            source_sha256=source_sha256,
+            reader=f"precordia.{reader.name}",
+            reader_version=reader.version,
+            format=reader.name,
+            source_index=index,
+            source_record=ecg.source_record,
+            hints=hints,
+            transforms=ecg.transforms,
+        ),
+        applied=ecg.applied,
+        patient_key=ecg.patient_key,
+        acquired_at=ecg.acquired_at,
+        age_years=ecg.age_years,
+        sex=ecg.sex,
+        device=ecg.device,
+        labels=ecg.labels,
+        remarks=(*ecg.remarks, *remarks_on(ecg.channels)),
+    )
