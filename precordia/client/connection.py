@@ -1,0 +1,88 @@
+"""One connection to all four services."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from precordia.client.addresses import SERVICES, Addresses
+from precordia.client.inference import InferenceClient
+from precordia.client.ingest import IngestClient
+from precordia.client.operations import OperationsClient
+from precordia.client.peer import Peer
+from precordia.client.registry import RegistryClient
+from precordia.client.trainer import TrainerClient
+from precordia.errors import PrecordiaError
+
+
+@dataclass(frozen=True)
+class ServiceHealth:
+    """A service as it answers now: "serving", "not_serving" or "unreachable"."""
+
+    service: str
+    address: str
+    state: str
+
+    @property
+    def serving(self) -> bool:
+        """Whether it takes calls."""
+        return self.state == "serving"
+
+
+class Connection:
+    """The four services. A channel is opened when its service is first called."""
+
+    def __init__(self, addresses: Addresses, token: str = "", tls_ca: Path | None = None) -> None:
+        self._peers = {service: Peer(service, addresses.of(service), token, tls_ca) for service in SERVICES}
+        self.ingest = IngestClient(self._peers["ingest"])
+        self.registry = RegistryClient(self._peers["registry"])
+        self.inference = InferenceClient(self._peers["inference"])
+        self.trainer = TrainerClient(self._peers["trainer"])
+
+    def operations(self) -> dict[str, OperationsClient]:
+        """Long work by the service that does it."""
+        return {
+            "ingest": self.ingest.operations,
+            "inference": self.inference.operations,
+            "trainer": self.trainer.operations,
+        }
+
+    async def health(self, service: str, *, timeout_s: float = 2.0) -> ServiceHealth:
+        """How a service answers grpc.health.v1 now."""
+        peer = self._peers[service]
+        try:
+            check = peer.stub(health_pb2_grpc.HealthStub).Check
+            answer = await peer.call(check, health_pb2.HealthCheckRequest(), timeout_s=timeout_s)
+        except PrecordiaError:
+            return ServiceHealth(service, peer.address, "unreachable")
+        serving = answer.status == health_pb2.HealthCheckResponse.SERVING
+        return ServiceHealth(service, peer.address, "serving" if serving else "not_serving")
+
+    async def close(self) -> None:
+        """Close all channels."""
+        for peer in self._peers.values():
+            await peer.close()
+
+
+@asynccontextmanager
+async def connect(addresses: Addresses | None = None, token: str = "") -> AsyncIterator[Connection]:
+    """The four services, where `addresses` say, or as `precordia.client.addresses.address_of` finds them.
+
+    An empty token is taken from PRECORDIA_TOKEN; PRECORDIA_TLS_CA names a PEM file of authorities, and means TLS.
+    Nothing is called yet: a service that is away shows at its first call, as ServiceUnavailable.
+    """
+    tls_ca = os.environ.get("PRECORDIA_TLS_CA")
+    connection = Connection(
+        addresses or Addresses(),
+        token or os.environ.get("PRECORDIA_TOKEN", ""),
+        Path(tls_ca) if tls_ca else None,
+    )
+    try:
+        yield connection
+    finally:
+        await connection.close()

@@ -1,0 +1,239 @@
+"""The ingest service: recordings in, recordings out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from precordia.client.datasets import DatasetCalls
+from precordia.client.operations import OperationsClient
+from precordia.client.peer import LONG_CALL_S, Peer, new_request_id
+from precordia.client.uploads import Download, chunks, measure
+from precordia.errors import UnreadableFile
+from precordia.operation import Operation
+from precordia.record import Hints, Recording, Signal
+from precordia.rpc.convert.native import recording_from_proto
+from precordia.rpc.convert.operation import operation_from_proto
+from precordia.rpc.convert.recording import (
+    hints_to_proto,
+    preview_from_proto,
+    stored_recording_from_proto,
+    view_to_proto,
+)
+from precordia.rpc.convert.signal import signal_from_proto
+from precordia.source import Source
+from precordia.stored import ImportPreview, StoredRecording
+from precordia.v1 import ingest_pb2 as pb
+from precordia.v1 import types_pb2
+
+NO_HINTS = Hints()
+
+
+@dataclass(frozen=True)
+class ImportAnswer:
+    """What became of a source. `created` is False where the same recordings were there before."""
+
+    recordings: tuple[StoredRecording, ...]
+    created: bool
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of recordings; an empty token ends the list."""
+
+    recordings: tuple[StoredRecording, ...]
+    next_page_token: str
+
+
+@dataclass(frozen=True)
+class ExportedFile:
+    """One file of an export."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class StagedSource:
+    """A source made of uploads: the file's own, and its companions' by file name."""
+
+    name: str
+    upload_id: str
+    companions: Mapping[str, str]
+
+
+class IngestClient(DatasetCalls):
+    """Recordings and datasets; `operations` is its long work."""
+
+    def __init__(self, peer: Peer) -> None:
+        super().__init__(peer)
+        self.operations = OperationsClient(peer)
+
+    async def import_source(
+        self,
+        source: Source,
+        hints: Hints = NO_HINTS,
+        dataset: str = "",
+        validate_only: bool = False,
+        request_id: str = "",
+    ) -> ImportAnswer:
+        """Read one source and keep its recordings, all or none. The same again is the same.
+
+        Raises:
+            InvalidInput: the source cannot be read; the error's class and field say why.
+        """
+        header = pb.ImportHeader(
+            request_id=request_id or new_request_id(),
+            hints=hints_to_proto(hints),
+            dataset=dataset,
+            validate_only=validate_only,
+        )
+        parts = _source_parts(pb.ImportRecordingRequest, header, source)
+        answer = await self._peer.call(self._stub.ImportRecording, parts, timeout_s=LONG_CALL_S)
+        return ImportAnswer(tuple(map(stored_recording_from_proto, answer.recordings)), answer.created)
+
+    async def preview(self, source: Source, hints: Hints = NO_HINTS) -> ImportPreview:
+        """Read one source and say how it would be mapped, and what is missing. Nothing is stored."""
+        header = pb.ImportHeader(request_id=new_request_id(), hints=hints_to_proto(hints), validate_only=True)
+        parts = _source_parts(pb.PreviewImportRequest, header, source)
+        return preview_from_proto(await self._peer.call(self._stub.PreviewImport, parts, timeout_s=LONG_CALL_S))
+
+    async def upload_source(self, name: str, content: bytes) -> str:
+        """Stage one file for `start_import`; returns its upload id."""
+        size, sha256 = await measure(content)
+
+        async def parts() -> AsyncIterator[pb.UploadSourceRequest]:
+            yield pb.UploadSourceRequest(header=pb.UploadHeader(file_name=name, size_bytes=size, sha256=sha256))
+            async for chunk in chunks(content):
+                yield pb.UploadSourceRequest(chunk=chunk)
+
+        answer = await self._peer.call(self._stub.UploadSource, parts(), timeout_s=LONG_CALL_S)
+        upload_id: str = answer.upload_id
+        return upload_id
+
+    async def stage(self, source: Source) -> StagedSource:
+        """Stage a source with its companions."""
+        return StagedSource(
+            source.name,
+            await self.upload_source(source.name, source.content),
+            {name: await self.upload_source(name, content) for name, content in source.companions.items()},
+        )
+
+    async def start_import(
+        self, staged: Sequence[StagedSource], hints: Hints = NO_HINTS, dataset: str = "", request_id: str = ""
+    ) -> Operation:
+        """Import many staged sources as an operation, with a "verdict" event for each."""
+        request = pb.StartImportRequest(
+            request_id=request_id or new_request_id(),
+            sources=[
+                pb.StagedSource(file_name=one.name, upload_id=one.upload_id, companions=one.companions)
+                for one in staged
+            ],
+            hints=hints_to_proto(hints),
+            dataset=dataset,
+        )
+        return operation_from_proto((await self._peer.call(self._stub.StartImport, request)).operation)
+
+    async def get_recording(self, recording_id: str) -> StoredRecording:
+        """A recording's facts.
+
+        Raises:
+            RecordingNotFound: no recording has this id.
+        """
+        request = pb.GetRecordingRequest(recording_id=recording_id)
+        return stored_recording_from_proto((await self._peer.call(self._stub.GetRecording, request)).recording)
+
+    async def list_recordings(self, dataset: str = "", page_size: int = 100, page_token: str = "") -> Page:
+        """A page of recordings, of one dataset or of all."""
+        request = pb.ListRecordingsRequest(dataset=dataset, page_size=page_size, page_token=page_token)
+        answer = await self._peer.call(self._stub.ListRecordings, request)
+        return Page(tuple(map(stored_recording_from_proto, answer.recordings)), answer.next_page_token)
+
+    async def recordings(self, dataset: str = "", page_size: int = 500) -> AsyncIterator[StoredRecording]:
+        """All recordings, of one dataset or of all, page by page."""
+        token = ""
+        while True:
+            page = await self.list_recordings(dataset, page_size, token)
+            for recording in page.recordings:
+                yield recording
+            token = page.next_page_token
+            if not token:
+                return
+
+    async def delete_recording(self, recording_id: str) -> None:
+        """Remove a recording; frozen snapshots keep their copy."""
+        await self._peer.call(self._stub.DeleteRecording, pb.DeleteRecordingRequest(recording_id=recording_id))
+
+    async def native_recording(self, recording_id: str) -> Recording:
+        """The recording as its source has it: every channel, exact."""
+        request = pb.StreamNativeSignalRequest(recording_id=recording_id)
+        header: types_pb2.Recording | None = None
+        received: list[pb.ChannelChunk] = []
+        async for message in self._peer.stream(self._stub.StreamNativeSignal, request):
+            if message.HasField("header"):
+                header = message.header
+            else:
+                received.append(message.chunk)
+        if header is None:
+            raise UnreadableFile("The stream ended before its header came.", format="stream")
+        return recording_from_proto(stored_recording_from_proto(header), received)
+
+    async def signal(self, recording_id: str, leads: Sequence[str] = ()) -> tuple[Signal, StoredRecording]:
+        """Standard leads on one time base at the native rate, and the recording's facts."""
+        request = pb.GetSignalRequest(
+            recording_id=recording_id, lead_names=leads, sample_type=types_pb2.SAMPLE_TYPE_INT16
+        )
+        answer = await self._peer.call(self._stub.GetSignal, request)
+        return signal_from_proto(answer.signal), stored_recording_from_proto(answer.recording)
+
+    async def source(self, recording_id: str) -> Source:
+        """The source's bytes as they came, with its companions."""
+        request = pb.StreamSourceRequest(recording_id=recording_id)
+        files = [file async for file in self._files(self._stub.StreamSource, request)]
+        if not files:
+            raise UnreadableFile("The stream held no file.", format="stream")
+        return Source(files[0].name, files[0].content, {file.name: file.content for file in files[1:]})
+
+    async def export(
+        self,
+        recording_ids: Sequence[str],
+        file_format: str,
+        view: str = "raw",
+        sample_rate_hz: float | None = None,
+    ) -> AsyncIterator[ExportedFile]:
+        """A view of recordings, file by file.
+
+        Raises:
+            UnsupportedView: the format or view cannot be had of a recording.
+        """
+        request = pb.ExportRecordingsRequest(
+            recording_ids=recording_ids,
+            format=file_format,
+            view=view_to_proto(view),
+            sample_rate_hz=sample_rate_hz,
+        )
+        async for file in self._files(self._stub.ExportRecordings, request):
+            yield file
+
+    async def _files(self, method: Any, request: Any) -> AsyncIterator[ExportedFile]:
+        current: Download | None = None
+        async for message in self._peer.stream(method, request):
+            if message.HasField("file"):
+                if current is not None:
+                    yield ExportedFile(current.name, current.content())
+                current = Download(message.file.file_name, message.file.sha256)
+            elif current is not None:
+                current.add(message.chunk)
+        if current is not None:
+            yield ExportedFile(current.name, current.content())
+
+
+async def _source_parts(message: Any, header: pb.ImportHeader, source: Source) -> AsyncIterator[Any]:
+    """The header, then each file with its chunks, the source itself first."""
+    yield message(header=header)
+    for name, content in [(source.name, source.content), *source.companions.items()]:
+        size, sha256 = await measure(content)
+        yield message(file=pb.UploadHeader(file_name=name, size_bytes=size, sha256=sha256))
+        async for chunk in chunks(content):
+            yield message(chunk=chunk)
