@@ -22,7 +22,9 @@ from precordia.storage.database import migrate
 log = logging.getLogger(__name__)
 
 _FAULT = "The work failed by a fault of the service; its log has the cause under this operation's id"
+_DATABASE_PAUSE_S = 1.0
 _WATCH_PAGE = 500
+_LARGEST_NUMBER = 2**63 - 1  # that a database counts to
 _WATCH_POLL_S = 5.0  # for news from other processes; news of this one rings
 
 
@@ -120,6 +122,7 @@ class Operations:
             OperationNotFound: none has this id.
             ServiceUnavailable: the service stops; watch again with the last number.
         """
+        after = min(after, _LARGEST_NUMBER)
         with self._watchers.watching(operation_id) as bell:
             while True:
                 bell.clear()
@@ -164,6 +167,7 @@ class Operations:
                 self._dispatch()
             except Exception:
                 log.exception("operations: the database did not answer; trying again")
+                self._closing.wait(_DATABASE_PAUSE_S)
             self._wake.wait(max(0.05, self._lease_s / 3 - (time.monotonic() - renewed)))
 
     def _renew(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from precordia.operations.process import is_dead
 from precordia.operations.tables import EVENTS, OPERATIONS, event_from_row, now_us, operation_from_row
 from precordia.storage.database import read_only
 
+_REQUEST_ID = re.compile(r"[\x20-\x7e]{0,128}")
+_OPERATION_ID = re.compile(r"[0-9a-f-]{36}")
 _PENDING, _RUNNING = OperationState.PENDING.value, OperationState.RUNNING.value
 _CRASHES_ALLOWED = 5
 _CRASHED = "The work ended its process several times without getting on; see the service's log"
@@ -64,6 +67,10 @@ class OperationStore:
     def add(self, kind: str, request: Mapping[str, Any], request_id: str) -> tuple[Operation, bool]:
         """A new PENDING operation, or the one that this request id made before."""
         content = to_json(request)
+        if not _REQUEST_ID.fullmatch(request_id):
+            raise InvalidArgument(
+                "A request_id is a UUID, or 128 other printable characters at most", field="request_id"
+            )
         try:
             with self._engine.begin() as connection:
                 earlier = self._find_request(connection, request_id)
@@ -87,7 +94,8 @@ class OperationStore:
 
     def page(self, *, before: int | None, kind: str, size: int) -> list[tuple[int, Operation]]:
         """Newest first, each with its place in the order."""
-        query = select(OPERATIONS).where(OPERATIONS.c.kind.in_([kind] if kind else self._kinds))
+        kinds = [known for known in self._kinds if kind in ("", known)]
+        query = select(OPERATIONS).where(OPERATIONS.c.kind.in_(kinds))
         if before is not None:
             query = query.where(OPERATIONS.c.number < before)
         with self._reader.begin() as connection:
@@ -233,7 +241,8 @@ class OperationStore:
     def _row(self, connection: Connection, operation_id: str, *, lock: bool = False) -> Row[Any]:
         where = and_(OPERATIONS.c.operation_id == operation_id, OPERATIONS.c.kind.in_(self._kinds))
         query = select(OPERATIONS).where(where)
-        row = connection.execute(query.with_for_update() if lock else query).first()
+        known = _OPERATION_ID.fullmatch(operation_id) is not None  # databases choke on some of what may be sent
+        row = connection.execute(query.with_for_update() if lock else query).first() if known else None
         if row is None:
             raise OperationNotFound("No operation has this id; list them to see which there are")
         return row

@@ -97,6 +97,9 @@ class _Edge:
 
     async def _refuse(self, context: Any, error: PrecordiaError, request_id: str, started: float) -> None:
         code = code_of(error)
+        if isinstance(error, InternalError) and "request_id" not in error.details:
+            log.error("%s failed: %s", self._method, error.message, exc_info=error)
+            error.details["request_id"] = request_id
         self._log(logging.INFO, f"{code.name} {error.reason}", started)
         status = to_status(error)
         trailers = ((HEADER, request_id), (DETAILS_KEY, status.SerializeToString()))

@@ -26,6 +26,7 @@ from precordia.rpc.limits import SERVER_OPTIONS
 from precordia.rpc.log import configure_logging
 from precordia.rpc.operations import OPERATIONS_SERVICE, register_operations
 from precordia.rpc.settings import ServerSettings
+from precordia.rpc.workers import process_pool
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +86,10 @@ def run_service(app: ServiceApp) -> None:
     except PrecordiaError as error:
         log.error("%s does not start: %s", app.name, error.message)
         raise SystemExit(1) from None
+    if process_pool().busy:  # it had the whole drain; waiting for it at exit could take for ever
+        log.warning("%s leaves work that did not end in time", app.name)
+        logging.shutdown()
+        os._exit(0)
 
 
 class _Running:

@@ -7,7 +7,7 @@ import contextvars
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import ParamSpec, TypeVar
 
@@ -21,31 +21,56 @@ THREADS = min(32, 4 * (os.cpu_count() or 1))
 """Threads of a process for blocking work of calls."""
 
 _WAITING_LIMIT = 1024
-_admitted = threading.BoundedSemaphore(THREADS + _WAITING_LIMIT)
+
+
+class WorkerPool:
+    """Threads with a bounded queue before them."""
+
+    def __init__(self, threads: int, waiting: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="precordia-worker")
+        self._limit = threads + waiting
+        self._count = 0
+        self._lock = threading.Lock()
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything runs or waits."""
+        return self._count > 0
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Run `work` in a thread, with the caller's context variables.
+
+        Raises:
+            Overloaded: too much waits already.
+            DeadlineExceeded: the caller's deadline passed while it waited.
+        """
+        with self._lock:
+            if self._count >= self._limit:
+                raise Overloaded("Too many calls wait for a worker; try again", retry_after_s=1)
+            self._count += 1
+        future = self._pool.submit(contextvars.copy_context().run, _unless_late, work)
+        future.add_done_callback(self._done)
+        return await asyncio.wrap_future(future)
+
+    def _done(self, _: Future[T]) -> None:
+        with self._lock:
+            self._count -= 1
 
 
 async def in_worker(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run a blocking function in a worker thread, with the call's context variables.
+    """Run a blocking function in a worker thread of this process; see WorkerPool.run.
 
     Work that its caller no longer waits for (deadline or cancellation) is dropped before it begins.
-
-    Raises:
-        Overloaded: too much waits already.
-        DeadlineExceeded: the deadline passed while it waited.
     """
-    if not _admitted.acquire(blocking=False):
-        raise Overloaded("Too many calls wait for a worker; try again", retry_after_s=1)
-    context = contextvars.copy_context()
-
-    def run() -> T:
-        check_deadline()
-        return function(*args, **kwargs)
-
-    future = _pool().submit(context.run, run)
-    future.add_done_callback(lambda _: _admitted.release())
-    return await asyncio.wrap_future(future)
+    return await process_pool().run(lambda: function(*args, **kwargs))
 
 
 @cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(THREADS, thread_name_prefix="precordia-worker")
+def process_pool() -> WorkerPool:
+    """The one pool of this process."""
+    return WorkerPool(THREADS, _WAITING_LIMIT)
+
+
+def _unless_late(work: Callable[[], T]) -> T:
+    check_deadline()
+    return work()
