@@ -106,7 +106,7 @@ def manifest_from_metadata(
 
 def _older_manifest(metadata: Mapping[str, str], graph: _Graph) -> tuple[Manifest, tuple[Remark, ...]]:
     names, names_remarks = _output_names(metadata.get("target_keys"), graph.output_count)
-    rate_hz, duration_s, grid_remarks = _grid(metadata.get("sampling_rate"), graph.input_shape)
+    rate_hz, duration_s, grid_remarks = input_grid(metadata, graph.input_shape)
     unit, unit_remarks = _unit(metadata.get("scale"))
     task, activation, task_remarks = _task(graph)
     steps = _older_steps(rate_hz, duration_s, _standardizer(metadata.get("standardizer")))
@@ -183,11 +183,18 @@ def _nesting(text: str) -> int:
     return deepest
 
 
-def _grid(text: str | None, shape: Sequence[int | None]) -> tuple[float, float, tuple[Remark, ...]]:
-    """Rate in Hz and duration in seconds of the input."""
+def input_grid(metadata: Mapping[str, str], shape: Sequence[int | None]) -> tuple[float, float, tuple[Remark, ...]]:
+    """Rate in Hz and duration in seconds of an input (batch, 12 leads, samples), by the older keys.
+
+    Raises:
+        InvalidModel: the input has another shape, or nothing says its rate.
+    """
+    text = metadata.get("sampling_rate")
     if len(shape) != 3 or shape[1] not in (len(STANDARD_LEADS), None):
         raise InvalidModel(f"The input is not (batch, 12 leads, samples), so its leads are unknown. {_GIVE_MANIFEST}")
     samples = shape[2]
+    if samples is not None and not 0 < samples <= 10_000_000:
+        raise InvalidModel("The input's length in samples is impossible.")
     rate_hz = None if text is None else _rate_hz(text)
     if rate_hz is not None and samples is not None:
         return rate_hz, samples / rate_hz, ()

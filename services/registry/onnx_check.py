@@ -1,0 +1,85 @@
+"""The registry's side of a model's examination: a process for each file, with limits, and its verdict."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import threading
+from typing import Any
+
+from precordia.errors import InvalidModel, PrecordiaError, by_reason
+from precordia.manifest import Manifest
+from precordia.record import Remark
+from services.registry.onnx_examination import Examined
+
+log = logging.getLogger(__name__)
+
+_EXAMINATION = (sys.executable, "-m", "services.registry.onnx_examination")
+
+
+class ModelCheck:
+    """Examines model files, one at a time, each in a process of its own.
+
+    Args:
+        timeout_s: wall-clock time for one file.
+        memory_mib: address space for one file, beside four times the file's own size.
+    """
+
+    def __init__(self, *, timeout_s: float = 120.0, memory_mib: int = 4096) -> None:
+        self._timeout_s = timeout_s
+        self._memory_mib = memory_mib
+        self._one_at_a_time = threading.Lock()
+
+    def published(self, content: bytes, manifest: Manifest) -> Examined:
+        """Check a file against its author's manifest; see `examine_published`."""
+        verdict, _ = self._ask(content, manifest, mend=False)
+        return _examined(verdict, content)
+
+    def imported(self, content: bytes, manifest: Manifest | None) -> Examined:
+        """Check and mend a file as users bring it; see `examine_imported`."""
+        verdict, mended = self._ask(content, manifest, mend=True)
+        return _examined(verdict, mended)
+
+    def _ask(self, content: bytes, manifest: Manifest | None, *, mend: bool) -> tuple[dict[str, Any], bytes]:
+        question = {
+            "manifest": manifest.canonical() if manifest else "",
+            "mend": mend,
+            "memory_mib": self._memory_mib + 4 * (len(content) >> 20),
+            "cpu_s": max(1, int(self._timeout_s)),
+        }
+        with self._one_at_a_time:
+            answer = self._run(json.dumps(question).encode() + b"\n" + content)
+        line, _, mended = answer.partition(b"\n")
+        verdict: dict[str, Any] = json.loads(line)
+        if "reason" in verdict:
+            raise _error(verdict)
+        return verdict, mended
+
+    def _run(self, question: bytes) -> bytes:
+        try:
+            done = subprocess.run(
+                _EXAMINATION, input=question, capture_output=True, timeout=self._timeout_s, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise InvalidModel(f"The model could not be checked within {self._timeout_s:g} s.") from None
+        if done.returncode != 0 or b"\n" not in done.stdout:
+            log.warning("model examination ended with status %d", done.returncode)
+            raise InvalidModel("The model broke the check: it needs too much memory or time, or its graph is damaged.")
+        return done.stdout
+
+
+def _error(verdict: dict[str, Any]) -> PrecordiaError:
+    kind = by_reason().get(verdict["reason"], InvalidModel)
+    return kind(verdict["message"], **verdict.get("details", {}))
+
+
+def _examined(verdict: dict[str, Any], content: bytes) -> Examined:
+    return Examined(
+        manifest=Manifest.parse(verdict["manifest"]),
+        content=content,
+        opset=verdict["opset"],
+        producer=verdict["producer"],
+        remarks=tuple(Remark(**remark) for remark in verdict["remarks"]),
+    )
