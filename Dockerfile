@@ -17,9 +17,7 @@ COPY services services
 COPY tui tui
 COPY cli cli
 
-# The GPU build of ONNX Runtime replaces the CPU build: both share one module folder.
-RUN if [ "$EXTRAS" != "${EXTRAS#gpu}" ]; then sed -i '/^onnxruntime==/d' constraints.txt; fi \
- && case "$EXTRAS" in *train*) pip install torch==2.13.0 ;; esac \
+RUN case "$EXTRAS" in *train*) pip install torch==2.13.0 ;; esac \
  && pip install --constraint constraints.txt ".[${EXTRAS}]" \
  && useradd --system --create-home --uid 10001 precordia \
  && mkdir -p /data /var/cache/precordia \

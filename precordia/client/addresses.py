@@ -8,16 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from precordia.home import home_folder
+
 PORTS: Mapping[str, int] = {"ingest": 50051, "inference": 50052, "trainer": 50053, "registry": 50054}
 """Usual ports by service."""
 
 SERVICES = tuple(PORTS)
-
-
-def home_folder() -> Path:
-    """The data folder of the embedded services: PRECORDIA_HOME, or `~/.local/share/precordia`."""
-    said = os.environ.get("PRECORDIA_HOME")
-    return Path(said).expanduser() if said else Path.home() / ".local" / "share" / "precordia"
 
 
 def address_file(service: str, home: Path | None = None) -> Path:

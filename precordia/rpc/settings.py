@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from precordia.errors import InvalidArgument
+from precordia.home import home_folder
 
 _PREFIX = "PRECORDIA_"
 
@@ -27,17 +28,12 @@ def service_settings(name: str) -> SettingsConfigDict:
     )
 
 
-def default_home() -> Path:
-    """The data folder: PRECORDIA_HOME, else .precordia in the user's home."""
-    return Path(os.environ.get("PRECORDIA_HOME") or Path.home() / ".precordia").absolute()
-
-
 class ServerSettings(BaseSettings):
     """What a server needs to know before it can listen."""
 
     model_config = service_settings("server")
 
-    home: Path = Field(default_factory=default_home)
+    home: Path = Field(default_factory=home_folder)
     """Folder for everything that has no place of its own; PRECORDIA_HOME sets it for all services."""
 
     listen: str = "127.0.0.1:0"
