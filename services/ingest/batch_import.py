@@ -1,0 +1,189 @@
+"""Import of many staged files as long work: a verdict for each, none lost to a crash.
+
+Files are read by a few threads ahead of the one that records them in their order. After each file
+the number of the next one is saved, so that a restarted service goes on where it was; a file that
+was recorded just before the crash is found to be there already.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from precordia.errors import Cancelled, InternalError, InvalidArgument, InvalidInput, NotFound, PrecordiaError
+from precordia.operations import OperationContext
+from precordia.record import Hints
+from precordia.stored import StoredRecording
+from services.ingest.assembly import plain_name
+from services.ingest.importer import Imported, Importer, Prepared
+from services.ingest.reclaim import Reclaimer
+from services.ingest.uploads import Uploads
+
+log = logging.getLogger(__name__)
+
+KIND = "import"
+MAX_SOURCES = 100_000
+_KEEP_STAGED_H = 14 * 24.0  # of files whose import waits or runs
+
+STATUSES = ("imported", "existing", "refused")
+
+
+@dataclass(frozen=True)
+class StagedSource:
+    """A source made of staged files: upload ids by what they are."""
+
+    name: str
+    upload_id: str
+    companions: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """As the operation's request keeps it."""
+        return {"file_name": self.name, "upload_id": self.upload_id, "companions": dict(self.companions)}
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> StagedSource:
+        """The inverse of `to_json`."""
+        return StagedSource(value["file_name"], value["upload_id"], value["companions"])
+
+    @property
+    def upload_ids(self) -> list[str]:
+        """All staged files of this source."""
+        return [self.upload_id, *self.companions.values()]
+
+
+def import_request(sources: Sequence[StagedSource], hints: Hints, dataset: str) -> dict[str, Any]:
+    """The request of an import operation.
+
+    Raises:
+        InvalidArgument: there is nothing to import, or too much for one operation.
+    """
+    if not 1 <= len(sources) <= MAX_SOURCES:
+        raise InvalidArgument(f"An import names 1 to {MAX_SOURCES} sources.", field="sources")
+    named = [
+        StagedSource(plain_name(s.name), s.upload_id, {plain_name(k): v for k, v in s.companions.items()})
+        for s in sources
+    ]
+    return {"sources": [source.to_json() for source in named], "hints": hints.to_json(), "dataset": dataset}
+
+
+class BatchImport:
+    """The handler of import operations.
+
+    Args:
+        importer: reads and records one source.
+        uploads: where the files wait.
+        reclaimer: spares what was read and is not recorded yet.
+        threads: files read at the same time.
+    """
+
+    def __init__(self, importer: Importer, uploads: Uploads, reclaimer: Reclaimer, *, threads: int) -> None:
+        self._importer = importer
+        self._uploads = uploads
+        self._reclaimer = reclaimer
+        self._threads = threads
+
+    def __call__(self, context: OperationContext) -> Mapping[str, Any]:
+        """Import what is left of the operation's sources; returns the counts."""
+        request = context.operation.request
+        sources = [StagedSource.from_json(source) for source in request["sources"]]
+        state = context.state or {"next": 0, **dict.fromkeys(STATUSES, 0)}
+        left = [upload_id for source in sources[state["next"] :] for upload_id in source.upload_ids]
+        self._uploads.extend(left, hours=_KEEP_STAGED_H)
+        try:
+            with closing(self._read_ahead(sources, Hints.from_json(request["hints"]), state["next"])) as readings:
+                for index, reading in readings:
+                    context.check()
+                    verdict = self._verdict(index, sources[index], reading, request["dataset"])
+                    state = _report(context, verdict, state, len(sources))
+                    self._uploads.forget(sources[index].upload_ids)
+        except Cancelled:
+            self._uploads.forget(left)
+            raise
+        return _counts(state, len(sources))
+
+    def _read_ahead(
+        self, sources: Sequence[StagedSource], hints: Hints, first: int
+    ) -> Iterator[tuple[int, Future[Prepared]]]:
+        """Sources in order, a few of them being read already."""
+        waiting: deque[tuple[int, Future[Prepared]]] = deque()
+        with self._reclaimer.writing(), ThreadPoolExecutor(self._threads, "precordia-import") as pool:
+            try:
+                for index in range(first, len(sources)):
+                    waiting.append((index, pool.submit(self._prepare, sources[index], hints)))
+                    if len(waiting) > self._threads:
+                        yield waiting.popleft()
+                while waiting:
+                    yield waiting.popleft()
+            finally:
+                for _, reading in waiting:
+                    reading.cancel()
+
+    def _prepare(self, staged: StagedSource, hints: Hints) -> Prepared:
+        source = self._uploads.source(staged.name, staged.upload_id, staged.companions)
+        return self._importer.prepare(source, hints)
+
+    def _verdict(self, index: int, staged: StagedSource, reading: Future[Prepared], dataset: str) -> dict[str, Any]:
+        """What became of one file. What concerns the service, not the file, ends the operation."""
+        try:
+            imported = self._importer.commit(reading.result(), dataset=dataset)
+        except (InvalidInput, NotFound) as error:
+            return _refused(index, staged, error)
+        except PrecordiaError:
+            raise
+        except Exception:
+            log.exception("a source could not be imported")
+            return _refused(index, staged, InternalError("The reader failed; the service's log has the cause."))
+        return _accepted(index, staged, imported)
+
+
+def _report(
+    context: OperationContext, verdict: Mapping[str, Any], state: Mapping[str, Any], total: int
+) -> dict[str, Any]:
+    """Tell the verdict and save that this file is done; returns the new state."""
+    context.emit("verdict", verdict)
+    state = {**state, "next": verdict["index"] + 1, verdict["status"]: state[verdict["status"]] + 1}
+    context.save_state(state)
+    context.keep_result(_counts(state, total))
+    context.progress(state["next"], total)
+    return state
+
+
+def _refused(index: int, staged: StagedSource, error: PrecordiaError) -> dict[str, Any]:
+    return {
+        "index": index,
+        "source": staged.name,
+        "recordings": [],
+        "status": "refused",
+        "reason": error.reason,
+        "message": error.message,
+        "details": error.details,
+        "remarks": [],
+    }
+
+
+def _accepted(index: int, staged: StagedSource, imported: Imported) -> dict[str, Any]:
+    return {
+        "index": index,
+        "source": staged.name,
+        "recordings": [stored.recording_id for stored in imported.recordings],
+        "status": "imported" if imported.created else "existing",
+        "reason": "",
+        "message": "",
+        "details": {},
+        "remarks": _remarks(imported.recordings),
+    }
+
+
+def _remarks(recordings: Sequence[StoredRecording]) -> list[dict[str, str]]:
+    """Each remark once, however many of the source's recordings have it."""
+    remarks = dict.fromkeys(remark for stored in recordings for remark in stored.remarks)
+    return [{"code": remark.code, "message": remark.message, "lead": remark.lead} for remark in remarks]
+
+
+def _counts(state: Mapping[str, Any], total: int) -> dict[str, Any]:
+    return {"total": total, **{status: state[status] for status in STATUSES}}

@@ -1,0 +1,166 @@
+"""Files staged for a later import: written as they come, kept for a while, gone when used or expired."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Engine, delete, insert, select, update
+
+from precordia.errors import ChecksumMismatch, UploadNotFound
+from precordia.source import Source
+from precordia.storage.blobs import BlobStore, BlobWriter
+from precordia.storage.database import read_only
+from services.ingest.assembly import FileHeader, check_announced, check_chunk
+from services.ingest.membership import now
+from services.ingest.reclaim import Reclaimer
+from services.ingest.tables import uploads
+
+_IDS_A_QUERY = 500  # SQLite and PostgreSQL both limit the number of parameters
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A staged file."""
+
+    upload_id: str
+    sha256: str
+
+
+class Uploads:
+    """The staging area.
+
+    Args:
+        engine: where it is written what is staged.
+        blobs: where the bytes lie.
+        reclaimer: frees the bytes of what expired.
+        max_bytes: of one file.
+        keep_h: hours after which a file that no import took is dropped.
+    """
+
+    def __init__(
+        self, engine: Engine, blobs: BlobStore, reclaimer: Reclaimer, *, max_bytes: int, keep_h: float
+    ) -> None:
+        self._engine = engine
+        self._reader = read_only(engine)
+        self._blobs = blobs
+        self._reclaimer = reclaimer
+        self._max_bytes = max_bytes
+        self._keep = timedelta(hours=keep_h)
+
+    def begin(self, header: FileHeader) -> Staging:
+        """A place for the chunks of one file.
+
+        Raises:
+            TooLarge: more is announced than is taken.
+        """
+        check_announced(header, self._max_bytes)
+        return Staging(self, self._blobs.writer(), header)
+
+    def record(self, writer: BlobWriter, header: FileHeader) -> Upload:
+        """Make a complete file available under an id.
+
+        Raises:
+            ChecksumMismatch: its bytes are not those announced.
+        """
+        with self._reclaimer.writing():
+            blob = writer.commit(header.sha256)
+            row = {
+                "upload_id": f"upl-{uuid.uuid4().hex}",
+                "name": header.name,
+                "sha256": blob.sha256,
+                "size_bytes": blob.size_bytes,
+                "expires_at": now() + self._keep,
+            }
+            with self._engine.begin() as connection:
+                connection.execute(insert(uploads), [row])
+        return Upload(str(row["upload_id"]), blob.sha256)
+
+    def source(self, name: str, upload_id: str, companions: Mapping[str, str]) -> Source:
+        """A source made of staged files.
+
+        Args:
+            name: file name of the source itself.
+            upload_id: its bytes.
+            companions: upload id by file name.
+
+        Raises:
+            UploadNotFound: one of them is not there, or expired.
+        """
+        others = {companion: self._read(staged) for companion, staged in companions.items()}
+        return Source(name, self._read(upload_id), others)
+
+    def _read(self, upload_id: str) -> bytes:
+        with self._reader.begin() as connection:
+            sha256 = connection.scalar(select(uploads.c.sha256).where(uploads.c.upload_id == upload_id))
+        if sha256 is None:
+            raise UploadNotFound("No file is staged under this id; upload it again.", name=upload_id[:40])
+        return self._blobs.read(str(sha256))
+
+    def extend(self, upload_ids: Sequence[str], *, hours: float) -> None:
+        """Keep files that an import will take, however long it may wait for its turn."""
+        until = now() + timedelta(hours=hours)
+        with self._engine.begin() as connection:
+            for start in range(0, len(upload_ids), _IDS_A_QUERY):
+                of_these = uploads.c.upload_id.in_(upload_ids[start : start + _IDS_A_QUERY])
+                connection.execute(update(uploads).where(of_these).values(expires_at=until))
+
+    def forget(self, upload_ids: Sequence[str]) -> None:
+        """Drop files that were used; those that are gone already are no error."""
+        for start in range(0, len(upload_ids), _IDS_A_QUERY):
+            of_these = uploads.c.upload_id.in_(upload_ids[start : start + _IDS_A_QUERY])
+            with self._engine.begin() as connection:
+                freed = connection.execute(select(uploads.c.sha256).where(of_these)).scalars().all()
+                connection.execute(delete(uploads).where(of_these))
+            self._reclaimer.release(freed)
+
+    def expire(self) -> int:
+        """Drop files that no import took in time; returns how many went."""
+        with self._reader.begin() as connection:
+            late = connection.execute(select(uploads.c.upload_id).where(uploads.c.expires_at < now())).scalars().all()
+        self.forget(late)
+        return len(late)
+
+
+class Staging:
+    """One file on its way in. Leaving the `with` block without `finish` drops it."""
+
+    def __init__(self, uploads: Uploads, writer: BlobWriter, header: FileHeader) -> None:
+        self._uploads = uploads
+        self._writer = writer
+        self._header = header
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._open.enter_context(self._writer)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def add(self, chunk: bytes) -> None:
+        """Further bytes.
+
+        Raises:
+            TooLarge, ChecksumMismatch: see `check_chunk`.
+            StorageFull: no space is left.
+        """
+        check_chunk(chunk, self._writer.size_bytes, self._header.size_bytes)
+        self._writer.write(chunk)
+
+    def finish(self) -> Upload:
+        """The file is complete.
+
+        Raises:
+            ChecksumMismatch: its bytes are not those announced.
+        """
+        if self._writer.size_bytes != self._header.size_bytes:
+            raise ChecksumMismatch("Fewer bytes came than were announced; send the file again.")
+        return self._uploads.record(self._writer, self._header)
