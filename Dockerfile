@@ -16,6 +16,7 @@ COPY precordia precordia
 COPY services services
 COPY tui tui
 COPY cli cli
+COPY scripts/make-certificates scripts/make-certificates
 
 RUN case "$EXTRAS" in *train*) pip install torch==2.13.0 ;; esac \
  && pip install --constraint constraints.txt ".[${EXTRAS}]" \
