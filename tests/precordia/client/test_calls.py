@@ -135,12 +135,11 @@ async def test_a_model_travels_there_and_back_from_memory_and_from_disk(tmp_path
     registry = Registry()
     weights = tmp_path / "w"
     weights.write_bytes(b"w" * 2_500_000)
-    async with served("registry", ADD_REGISTRY, registry) as address:
-        async with connect(Addresses(registry=address)) as precordia:
-            version, created = await precordia.registry.publish(
-                "net", MANIFEST, {"model.onnx": b"onnx", "weights": weights}, Lineage("trained")
-            )
-            fetched, files = await precordia.registry.fetch(ModelRef("net"))
+    async with served("registry", ADD_REGISTRY, registry) as address, connect(Addresses(registry=address)) as precordia:
+        version, created = await precordia.registry.publish(
+            "net", MANIFEST, {"model.onnx": b"onnx", "weights": weights}, Lineage("trained")
+        )
+        fetched, files = await precordia.registry.fetch(ModelRef("net"))
     assert created
     assert version.manifest == fetched.manifest == MANIFEST
     assert registry.files.arrived_whole()
@@ -150,12 +149,11 @@ async def test_a_model_travels_there_and_back_from_memory_and_from_disk(tmp_path
 
 async def test_a_damaged_artifact_is_refused() -> None:
     registry = Registry()
-    async with served("registry", ADD_REGISTRY, registry) as address:
-        async with connect(Addresses(registry=address)) as precordia:
-            await precordia.registry.publish("net", MANIFEST, {"model.onnx": b"onnx"}, Lineage("trained"))
-            registry.files.contents[0] = b"other"
-            with pytest.raises(ChecksumMismatch):
-                await precordia.registry.fetch(ModelRef("net"))
+    async with served("registry", ADD_REGISTRY, registry) as address, connect(Addresses(registry=address)) as precordia:
+        await precordia.registry.publish("net", MANIFEST, {"model.onnx": b"onnx"}, Lineage("trained"))
+        registry.files.contents[0] = b"other"
+        with pytest.raises(ChecksumMismatch):
+            await precordia.registry.fetch(ModelRef("net"))
 
 
 async def test_a_notebook_needs_no_await(tmp_path: Path) -> None:
