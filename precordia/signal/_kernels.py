@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 Rows32 = NDArray[np.float32]
 Rows64 = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-
-# float32 in, complex64 out, as scipy.fft does it; numpy's rule would widen to float64.
-rocket_fft.scipy_like()
+Spectrum = NDArray[np.complex64]
 
 LANES = 8
 """Rows filtered side by side: a recursive filter is bound by latency, so lanes are free."""
 
-_FFT_ROWS = 16
-"""Rows a transform takes at once: enough for its SIMD, few enough to stay in the cache."""
+_FFT_ROWS = 8
+"""Rows a transform takes at once: as many as its SIMD, few enough to stay in the cache."""
+
+_LAST_AXIS = np.array([1])
 
 
 def _compiled(function: Any) -> Any:
@@ -34,61 +34,105 @@ def _compiled(function: Any) -> Any:
 
 
 @_compiled
-def _respaced(block: Rows32, length: int) -> Rows32:
-    """Rows of one period, at `length` samples for that period."""
-    period = block.shape[1]
-    spectrum = scipy.fft.rfft(block)
-    if length == period:
-        return scipy.fft.irfft(spectrum, period).astype(np.float32)
+def _to_spectrum(block: Rows32, spectrum: Spectrum) -> None:
+    rocket_fft.r2c(block, spectrum, _LAST_AXIS, True, 1.0, 1)
+
+
+@_compiled
+def _from_spectrum(spectrum: Spectrum, out: Rows32, scale: float) -> None:
+    rocket_fft.c2r(spectrum, out, _LAST_AXIS, False, scale, 1)
+
+
+if cast(Any, numba).config.DISABLE_JIT:
+    # rocket-fft's transforms exist only in compiled code; scipy's are the same ones (pocketfft).
+    def _to_spectrum(block: Rows32, spectrum: Spectrum) -> None:
+        spectrum[:] = scipy.fft.rfft(block)
+
+    def _from_spectrum(spectrum: Spectrum, out: Rows32, scale: float) -> None:
+        out[:] = scipy.fft.irfft(spectrum, out.shape[1], norm="forward") * np.float32(scale)
+
+
+@_compiled
+def _respace(block: Rows32, spectrum: Spectrum, fitted: Spectrum, out: Rows32) -> None:
+    """Rows of one period into `out`, at its number of samples for that period; the rest is scratch."""
+    period, length = block.shape[1], out.shape[1]
+    _to_spectrum(block, spectrum)
     kept = min(length, period)
     bins = kept // 2 + 1
-    fitted = np.zeros((block.shape[0], length // 2 + 1), spectrum.dtype)
-    fitted[:, :bins] = spectrum[:, :bins] * np.float32(length / period)
-    if kept % 2 == 0:
-        # The bin at the lower Nyquist frequency stands for two frequencies, or for one.
-        fitted[:, kept // 2] *= np.float32(2.0 if length < period else 0.5)
-    return scipy.fft.irfft(fitted, length).astype(np.float32)
+    for row in range(block.shape[0]):
+        source, target = spectrum[row], fitted[row]
+        for at in range(bins):
+            target[at] = source[at]
+        for at in range(bins, target.size):
+            target[at] = 0.0
+        if kept % 2 == 0 and length != period:
+            # The bin at the lower Nyquist frequency stands for two frequencies, or for one.
+            target[bins - 1] *= np.float32(2.0 if length < period else 0.5)
+    _from_spectrum(fitted, out, 1.0 / period)
 
 
 @_compiled
 def resample_periodic(rows: Rows32, out: Rows32) -> None:
     """FFT resampling that takes each row for one period: (rows, n) into (rows, m)."""
+    block = min(_FFT_ROWS, rows.shape[0])
+    spectrum = np.empty((block, rows.shape[1] // 2 + 1), np.complex64)
+    fitted = np.empty((block, out.shape[1] // 2 + 1), np.complex64)
     for first in range(0, rows.shape[0], _FFT_ROWS):
         last = min(first + _FFT_ROWS, rows.shape[0])
-        out[first:last] = _respaced(rows[first:last], out.shape[1])
+        _respace(rows[first:last], spectrum[: last - first], fitted[: last - first], out[first:last])
+
+
+@_compiled
+def _continue_row(row: Rows32, target: Rows32, margin: int, slope: float, ramp: Rows32, taper: Rows32) -> None:
+    """A row without its line, both ends continued, into `target`; what lies further out is left as it is."""
+    samples = row.size
+    body = target[margin : margin + samples]
+    level, rise = row[0], np.float32(slope)
+    for at in range(samples):
+        body[at] = row[at] - (level + rise * ramp[at])
+    left = target[margin - taper.size : margin]
+    right = target[margin + samples : margin + samples + taper.size]
+    for at in range(taper.size):
+        left[taper.size - 1 - at] = -taper[at] * body[at + 1]
+        right[at] = -taper[at] * body[samples - 2 - at]
 
 
 @_compiled
 def resample_continued(
-    rows: Rows32, out: Rows32, taper: Rows32, margin: int, period: int, out_margin: int, out_period: int
+    rows: Rows32,
+    out: Rows32,
+    taper: Rows32,
+    ramp: Rows32,
+    margin: int,
+    period: int,
+    out_margin: int,
+    out_period: int,
 ) -> None:
     """FFT resampling without a jump where the period closes.
 
     The line from the first to the last sample is taken off, each end is continued by its odd
     reflection faded out by `taper`, the whole is padded with zeros to `period`, resampled to
-    `out_period`, cropped from `out_margin` on, and the line is put back.
+    `out_period`, cropped from `out_margin` on, and the line is put back. `ramp` counts 0, 1, 2 ...
     """
     samples = rows.shape[1]
-    step = period / out_period
+    count = min(_FFT_ROWS, rows.shape[0])
+    block = np.zeros((count, period), np.float32)
+    spectrum = np.empty((count, period // 2 + 1), np.complex64)
+    fitted = np.empty((count, out_period // 2 + 1), np.complex64)
+    spaced = np.empty((count, out_period), np.float32)
     for first in range(0, rows.shape[0], _FFT_ROWS):
-        last = min(first + _FFT_ROWS, rows.shape[0])
-        block = np.zeros((last - first, period), np.float32)
-        for row in range(first, last):
-            source = rows[row]
-            level = source[0]
-            slope = (source[samples - 1] - level) / np.float32(max(samples - 1, 1))
-            target = block[row - first]
-            for at in range(samples):
-                target[margin + at] = source[at] - (level + slope * np.float32(at))
-            for at in range(taper.size):
-                target[margin - 1 - at] = -taper[at] * target[margin + 1 + at]
-                target[margin + samples + at] = -taper[at] * target[margin + samples - 2 - at]
-        spaced = _respaced(block, out_period)
-        for row in range(first, last):
-            level = rows[row, 0]
-            slope = (rows[row, samples - 1] - level) / np.float32(max(samples - 1, 1)) * np.float32(step)
-            for at in range(out.shape[1]):
-                out[row, at] = spaced[row - first, out_margin + at] + (level + slope * np.float32(at))
+        size = min(_FFT_ROWS, rows.shape[0] - first)
+        for index in range(size):
+            row = rows[first + index]
+            slope = (row[samples - 1] - row[0]) / max(samples - 1, 1)
+            _continue_row(row, block[index], margin, slope, ramp, taper)
+        _respace(block[:size], spectrum[:size], fitted[:size], spaced[:size])
+        for index in range(size):
+            row, target = rows[first + index], out[first + index]
+            rise = np.float32((row[samples - 1] - row[0]) / max(samples - 1, 1) * period / out_period)
+            level, source = row[0], spaced[index, out_margin : out_margin + target.size]
+            for at in range(target.size):
+                target[at] = source[at] + (level + rise * ramp[at])
 
 
 @_compiled

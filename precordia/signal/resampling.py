@@ -36,11 +36,14 @@ class Grid:
     out_margin: int
     out_period: int
     taper: NDArray[np.float32]
+    ramp: NDArray[np.float32]
 
     def run(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Rows (rows, samples) as (rows, out_samples)."""
         out = np.empty((rows.shape[0], self.out_samples), np.float32)
-        _kernels.resample_continued(rows, out, self.taper, self.margin, self.period, self.out_margin, self.out_period)
+        _kernels.resample_continued(
+            rows, out, self.taper, self.ramp, self.margin, self.period, self.out_margin, self.out_period
+        )
         return out
 
 
@@ -62,14 +65,16 @@ def continued_grid(samples: int, from_hz: float, to_hz: float) -> Grid:
     units = _fast_multiple(-(-least // down), down, up)
     reach = min(fade, samples - 1)
     distance = np.arange(1, reach + 1) / (reach + 1)
+    out_samples = resampled_length(samples, from_hz=from_hz, to_hz=to_hz)
     return Grid(
         samples=samples,
-        out_samples=resampled_length(samples, from_hz=from_hz, to_hz=to_hz),
+        out_samples=out_samples,
         margin=margin_units * down,
         period=units * down,
         out_margin=margin_units * up,
         out_period=units * up,
         taper=(0.5 + 0.5 * np.cos(np.pi * distance)).astype(np.float32),
+        ramp=np.arange(max(samples, out_samples), dtype=np.float32),
     )
 
 
