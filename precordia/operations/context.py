@@ -74,13 +74,18 @@ class OperationContext:
         self._wakened.wait(seconds)
         self.check()
 
-    def emit(self, kind: str, payload: Mapping[str, Any]) -> OperationEvent:
+    def emit(self, kind: str, payload: Mapping[str, Any], *, state: Mapping[str, Any] | None = None) -> OperationEvent:
         """Append a durable event. Not-finite numbers become null.
+
+        A `state` is saved with the event, both or neither: work that resumes from it says nothing twice.
 
         Raises:
             Interrupted: another attempt has taken over.
         """
-        return self._report(kind, payload, self._progress)
+        event = self._report(kind, payload, self._progress, state)
+        if state is not None:
+            self._state = dict(state)
+        return event
 
     def progress(self, done: int, total: int) -> None:
         """Say how far the work is; total 0 = not known. Often is fine: most calls only note it."""
@@ -130,10 +135,16 @@ class OperationContext:
         self._lost = True
         self._wakened.set()
 
-    def _report(self, kind: str, payload: Mapping[str, Any], progress: tuple[int, int] | None) -> OperationEvent:
+    def _report(
+        self,
+        kind: str,
+        payload: Mapping[str, Any],
+        progress: tuple[int, int] | None,
+        state: Mapping[str, Any] | None = None,
+    ) -> OperationEvent:
         identity = self.operation.operation_id, self.operation.attempt
         try:
-            event = self._store.report(*identity, kind, payload, progress=progress)
+            event = self._store.report(*identity, kind, payload, progress=progress, state=state)
         except LeaseLost:
             raise self._taken_over() from None
         self._ring(self.operation.operation_id)

@@ -173,13 +173,16 @@ class OperationStore:
         payload: Mapping[str, Any],
         *,
         progress: tuple[int, int] | None,
+        state: Mapping[str, Any] | None = None,
     ) -> OperationEvent:
-        """Append an event of a running attempt, and its progress with it.
+        """Append an event of a running attempt; its progress, and what to resume from, with it.
 
         Raises:
             LeaseLost: the attempt is no longer the one that counts.
         """
-        values = {} if progress is None else {"done": progress[0], "total": progress[1]}
+        values: dict[str, Any] = {} if progress is None else {"done": progress[0], "total": progress[1]}
+        if state is not None:
+            values |= {"resume_state": to_json(state), "crashes": 0}
         with self._engine.begin() as connection:
             if not self._change(connection, _held(operation_id, attempt), values):
                 raise LeaseLost
