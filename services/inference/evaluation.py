@@ -100,7 +100,7 @@ def report(work: PinnedWork, snapshot: Snapshot, kept: Sequence[KeptPrediction])
         overall, each = metrics.classification(task, names, scores, flags, work.notes["thresholds"])
     return {
         "model": work.model.name,
-        "version": work.version,
+        "version": work.model.version,
         "dataset": work.split.dataset,
         "split": work.split.split,
         "snapshot_id": snapshot.snapshot_id,

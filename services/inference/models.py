@@ -12,6 +12,7 @@ import logging
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -80,6 +81,15 @@ class Models:
         finally:
             self._release(resolved.serving)
 
+    async def check(self, ref: ModelRef) -> None:
+        """Makes sure that a reference means something, without loading it.
+
+        Raises:
+            ModelNotFound, AliasNotFound: it does not.
+        """
+        if _plain(ref) not in self._meanings:
+            await self._registry.get(ref)
+
     async def load(self, ref: ModelRef) -> LoadedModel:
         """Loads and warms a model before it is needed."""
         async with self.use(ref) as resolved:
@@ -145,7 +155,8 @@ class Models:
             return serving
         task = self._loading.get(version.digest)
         if task is None:
-            task = asyncio.create_task(self._load(version), name=f"load {version.ref}")
+            # In a context of its own: the deadline of whoever asks first is not that of the others who wait.
+            task = asyncio.create_task(self._load(version), name=f"load {version.ref}", context=Context())
             self._loading[version.digest] = task
             task.add_done_callback(lambda done: self._loaded(version.digest, done))
         # Shielded: the caller that began the loading may go away while others wait for it.

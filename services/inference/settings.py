@@ -1,0 +1,81 @@
+"""Settings of the inference service: PRECORDIA_INFERENCE_<SETTING>, or section [inference] of the TOML file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+
+from precordia.rpc.settings import ServerSettings, service_settings
+from services.inference.engine import Device
+
+
+class InferenceSettings(ServerSettings):
+    """What the operator decides. Batch sizes and delays are measured, within these limits."""
+
+    model_config = service_settings("inference")
+
+    listen: str = "127.0.0.1:50052"
+    """host:port to listen on; port 0 takes a free one."""
+
+    ingest: str = ""
+    """host:port of ingest; empty = PRECORDIA_INGEST, then what `precordia up` started, then the usual port."""
+
+    registry: str = ""
+    """host:port of the registry; empty as above."""
+
+    upstream_token: str = Field(default="", repr=False)
+    """Bearer token shown to ingest and registry; empty = PRECORDIA_TOKEN."""
+
+    device: Device = Device.AUTO
+    """cpu, cuda, or auto: CUDA where it works, else the CPU."""
+
+    allow_fallback: bool = False
+    """With device cuda: run on the CPU where CUDA does not work, instead of refusing."""
+
+    intra_op_threads: int = Field(default=1, ge=1, le=256)
+    """Threads inside one run of a model. With 1, every core answers a request of its own."""
+
+    sessions: int = Field(default=0, ge=0, le=256)
+    """Runs of one model at once; 0 = one for each core and its share of intra_op_threads."""
+
+    max_batch: int = Field(default=64, ge=1, le=1024)
+    """ECGs of one run at most; less is used where more does not gain."""
+
+    max_delay_ms: float = Field(default=5.0, ge=0, le=1000)
+    """How long an unfilled batch may wait at most, where batches gain."""
+
+    queue_capacity: int = Field(default=1024, ge=256)
+    """ECGs that may wait for one model; beyond it callers are told when to come back."""
+
+    max_loaded: int = Field(default=8, ge=1)
+    """Models kept loaded; the one unused for longest goes first."""
+
+    preload: tuple[str, ...] = ()
+    """Models (NAME, NAME:VERSION, NAME@ALIAS) to load before the service says SERVING."""
+
+    database_url: str = ""
+    """Database for operations and dataset predictions; empty = SQLite in the home folder."""
+
+    @property
+    def workers(self) -> int:
+        """Runs at once, with the default worked out."""
+        return self.sessions or max(1, _cores() // self.intra_op_threads)
+
+    @property
+    def folder(self) -> Path:
+        """What this service keeps."""
+        return self.home / "inference"
+
+    @property
+    def database(self) -> str:
+        """The database's URL, with the default worked out."""
+        return self.database_url or f"sqlite:///{self.folder / 'inference.db'}"
+
+
+def _cores() -> int:
+    """Cores this process may use; a container's or taskset's share, where the system tells."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
