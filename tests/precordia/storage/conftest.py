@@ -1,0 +1,1 @@
+from tests.precordia.databases import database_url as database_url
