@@ -88,7 +88,8 @@ def machine(threads: int) -> str:
         pass
     return (
         f"{model}, {os.cpu_count()} cores, {threads} threads; Python {platform.python_version()}, "
-        f"numpy {np.__version__}, scipy {scipy.__version__}, numba {numba.__version__}, rocket-fft {rocket_fft.__version__}"
+        f"numpy {np.__version__}, scipy {scipy.__version__}, "
+        f"numba {numba.__version__}, rocket-fft {rocket_fft.__version__}"
     )
 
 
