@@ -20,6 +20,9 @@ from precordia.record import Unit
 from precordia.steps import Step
 
 SCHEMA_VERSION = 1
+CO_INPUT_SOURCES = ("age_years", "sex_female", "sex_male", "age_missing", "sex_missing")
+SMALLEST_STRIDE = 20
+"""Windows overlap until each sample is seen this often; more would only cost time and memory."""
 
 
 class Task(Enum):
@@ -88,7 +91,7 @@ class WindowPolicy:
 class CoInput:
     """A number beside the signal: (value - offset) / scale, or `default` with its missing flag set.
 
-    `source` is "age_years", "sex_female", "sex_male", "age_missing" or "sex_missing".
+    `source` is one of `CO_INPUT_SOURCES`.
     """
 
     source: str
@@ -158,6 +161,10 @@ class Manifest:
             raise InvalidManifest("Outputs need names, each its own.", field="outputs")
         if self.task is Task.MULTICLASS and len(names) < 2:
             raise InvalidManifest("A multiclass model has at least two outputs.", field="outputs")
+        _check_stride(self.windows.stride_s, self.input.duration_s)
+        for column in self.co_inputs.columns if self.co_inputs else ():
+            _check_co_input(column)
+        _check_origin(self.origin)
 
     @property
     def output_names(self) -> tuple[str, ...]:
@@ -240,6 +247,30 @@ class Manifest:
 def _positive(name: str, value: float) -> None:
     if not (isinstance(value, int | float) and math.isfinite(value) and value > 0):
         raise InvalidManifest(f"'{name}' is a positive number; it was {value!r}.", field=name)
+
+
+def _check_stride(stride_s: float, duration_s: float) -> None:
+    if stride_s != 0 and not (math.isfinite(stride_s) and stride_s >= duration_s / SMALLEST_STRIDE):
+        raise InvalidManifest(
+            f"'windows.stride_s' is 0, or at least a {SMALLEST_STRIDE}th of the input's length; it was {stride_s!r}.",
+            field="windows.stride_s",
+        )
+
+
+def _check_co_input(column: CoInput) -> None:
+    if column.source not in CO_INPUT_SOURCES:
+        known = ", ".join(CO_INPUT_SOURCES)
+        raise InvalidManifest(f"A co-input's source is one of {known}.", field="co_inputs.source")
+    numbers = (column.offset, column.scale, column.default)
+    if not all(math.isfinite(number) for number in numbers) or column.scale == 0:
+        raise InvalidManifest("A co-input's numbers are finite, its scale not 0.", field="co_inputs.scale")
+
+
+def _check_origin(origin: Mapping[str, Any]) -> None:
+    try:
+        json.dumps(dict(origin), allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        raise InvalidManifest("'origin' holds what JSON cannot say.", field="origin") from None
 
 
 Choice = TypeVar("Choice", bound=Enum)
