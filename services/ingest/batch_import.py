@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -108,7 +108,7 @@ class BatchImport:
 
     def _read_ahead(
         self, sources: Sequence[StagedSource], hints: Hints, first: int
-    ) -> Iterator[tuple[int, Future[Prepared]]]:
+    ) -> Generator[tuple[int, Future[Prepared]]]:
         """Sources in order, a few of them being read already."""
         waiting: deque[tuple[int, Future[Prepared]]] = deque()
         with self._reclaimer.writing(), ThreadPoolExecutor(self._threads, "precordia-import") as pool:

@@ -145,7 +145,7 @@ def _by_seq(seq: int) -> Any:
 
 def columns_of(row: RowMapping) -> Columns:
     """Label groups and labels of a dataset's row, in column order."""
-    return {group: labels for group, labels in json.loads(row["columns"])}
+    return dict(json.loads(row["columns"]))
 
 
 def read_members(connection: Connection, dataset_seq: int) -> list[Member]:

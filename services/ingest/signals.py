@@ -42,3 +42,9 @@ def common_gain(recording: Recording) -> float | None:
         per_unit = 1.0 if recording.unit is Unit.STANDARDISED else MILLIVOLTS_PER.get(Unit(channel.unit), 1.0)
         gains.add(channel.gain / per_unit)
     return gains.pop() if len(gains) == 1 else None
+
+
+def count_size(recording: Recording, signal: Signal) -> float | None:
+    """The signal's unit for each count, where every lead has the same; derived leads fall on half counts."""
+    gain = common_gain(recording)
+    return None if gain is None else 1.0 / (gain * 2 if signal.derived else gain)

@@ -115,6 +115,7 @@ snapshots = Table(
     metadata,
     Column("seq", _SERIAL, primary_key=True, autoincrement=True),
     Column("snapshot_id", String(32), nullable=False, unique=True),
+    Column("made_us", BigInteger, nullable=False, unique=True),  # orders them; renewed when made again
     Column("dataset", String(128), nullable=False, index=True),
     Column("digest", String(64), nullable=False),
     Column("splits", Text, nullable=False),  # JSON: [[name, records, patients], ...]

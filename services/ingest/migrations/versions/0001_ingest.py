@@ -94,6 +94,7 @@ def upgrade() -> None:
         "snapshots",
         sa.Column("seq", _SERIAL, primary_key=True, autoincrement=True),
         sa.Column("snapshot_id", sa.String(32), nullable=False, unique=True),
+        sa.Column("made_us", sa.BigInteger(), nullable=False, unique=True),
         sa.Column("dataset", sa.String(128), nullable=False),
         sa.Column("digest", sa.String(64), nullable=False),
         sa.Column("splits", sa.Text(), nullable=False),

@@ -1,0 +1,161 @@
+"""The ingest service without its edge: everything it is made of, put together once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import Engine
+
+from precordia.dataset import Dataset, LabelImport, LabelScheme, Snapshot, SplitRule
+from precordia.errors import InvalidArgument
+from precordia.operation import Operation
+from precordia.operations import Operations
+from precordia.record import Hints, Recording, Signal
+from precordia.source import Source
+from precordia.storage.blobs import BlobStore
+from precordia.storage.database import open_database
+from precordia.stored import ImportPreview, StoredRecording
+from services.ingest.batch_import import KIND, BatchImport, StagedSource, import_request
+from services.ingest.datasets import Datasets
+from services.ingest.export import ExportFile, check_export, export
+from services.ingest.formats import Limits, ReaderContext, read_source
+from services.ingest.importer import Importer
+from services.ingest.label_table import ColumnNames, read_label_table
+from services.ingest.labels import Labels
+from services.ingest.reclaim import Reclaimer
+from services.ingest.requests import RequestStore, fingerprint
+from services.ingest.secret import patient_secret
+from services.ingest.settings import IngestSettings
+from services.ingest.signals import count_size, standard_signal
+from services.ingest.snapshots import Snapshots
+from services.ingest.store import RecordingStore, SourceFile
+from services.ingest.uploads import Uploads
+
+MAX_EXPORTED = 10_000
+"""Recordings of one export."""
+
+
+class Ingest:
+    """Recordings in, recordings out; usable without a server.
+
+    Args:
+        settings: where things are kept and what is too large.
+    """
+
+    def __init__(self, settings: IngestSettings) -> None:
+        self.max_source_bytes = settings.max_source_bytes
+        self._engine: Engine = open_database(settings.database, "services.ingest.migrations")
+        self._blobs = BlobStore(settings.blob_folder)
+        self._context = ReaderContext(
+            Limits(max_bytes=settings.max_source_bytes), patient_secret(settings.home / "ingest" / "patient_key.secret")
+        )
+        self.recordings = RecordingStore(self._engine)
+        self._requests = RequestStore(self._engine)
+        self._reclaimer = Reclaimer(self._blobs, self.recordings.referenced)
+        self.importer = Importer(self.recordings, self._blobs, self._read, self._reclaimer, self._requests)
+        self.uploads = Uploads(
+            self._engine,
+            self._blobs,
+            self._reclaimer,
+            max_bytes=settings.max_source_bytes,
+            keep_h=settings.upload_keep_h,
+        )
+        self.datasets = Datasets(self._engine)
+        self._labels = Labels(self._engine, self._context.patient_key)
+        self.snapshots = Snapshots(
+            self._engine, self._blobs, self.importer, self._reclaimer, shard_bytes=settings.shard_bytes
+        )
+        handler = BatchImport(self.importer, self.uploads, self._reclaimer, threads=settings.import_threads)
+        self.operations = Operations(self._engine, {KIND: handler}, workers=settings.imports)
+
+    def clean(self) -> None:
+        """Drop what expired and what a killed process left behind."""
+        self.uploads.expire()
+        self._reclaimer.sweep()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def _read(self, source: Source, hints: Hints) -> Sequence[Recording]:
+        return read_source(source, hints, self._context)
+
+    def preview(self, source: Source, hints: Hints) -> ImportPreview:
+        """What the readers would do with a source, and what they still need. Nothing is kept."""
+        from services.ingest.formats import preview_source
+
+        return preview_source(source, hints, self._context)
+
+    def start_import(
+        self, sources: Sequence[StagedSource], hints: Hints, *, dataset: str = "", request_id: str = ""
+    ) -> Operation:
+        """Import many staged sources as an operation.
+
+        Raises:
+            InvalidArgument: nothing to import, or a dataset's name that cannot be one.
+            RequestReused: the request id came with other content before.
+        """
+        return self.operations.submit(KIND, import_request(sources, hints, dataset), request_id)[0]
+
+    def signal(self, recording_id: str, leads: Sequence[str] = ()) -> tuple[Signal, float | None, StoredRecording]:
+        """The standard leads, the size of one count where it is the same for all, and the facts."""
+        stored, place = self.recordings.get_with_place(recording_id)
+        recording = self.importer.load(stored, place)
+        signal = standard_signal(recording, leads)
+        return signal, count_size(recording, signal), stored
+
+    def source(self, recording_id: str) -> Iterator[tuple[SourceFile, Iterator[bytes]]]:
+        """The files that a recording was read from, each with its bytes in chunks."""
+        for file in self.recordings.source_files(recording_id):
+            yield file, self._blobs.chunks(file.sha256)
+
+    def export(
+        self, recording_ids: Sequence[str], *, file_format: str, view: str, sample_rate_hz: float | None
+    ) -> Iterator[ExportFile]:
+        """Recordings as files, in order.
+
+        Raises:
+            RecordingNotFound: one is not there; nothing is exported.
+            UnsupportedView: a format or view that is not made here.
+            InvalidArgument: no recording is named, or too many.
+        """
+        if not 1 <= len(recording_ids) <= MAX_EXPORTED:
+            raise InvalidArgument(f"An export names 1 to {MAX_EXPORTED} recordings.", field="recording_ids")
+        check_export(file_format, view)
+        for name in recording_ids:
+            self.recordings.get(name)
+        for name in recording_ids:
+            yield from export(
+                name, self.importer.recording(name), file_format=file_format, view=view, sample_rate_hz=sample_rate_hz
+            )
+
+    def create_dataset(self, name: str, *, request_id: str = "") -> Dataset:
+        """A new dataset; the same request again gives the same one."""
+        asked = fingerprint("create_dataset", name)
+        if self._requests.answer(request_id, asked) is None:
+            self.datasets.create(name)
+            self._requests.keep(request_id, asked, {})
+        return self.datasets.get(name)
+
+    def import_labels(
+        self, dataset: str, content: bytes, scheme: LabelScheme, names: ColumnNames | None = None
+    ) -> LabelImport:
+        """Attach a label table to a dataset. The same table again changes nothing.
+
+        Raises:
+            DatasetNotFound: there is no dataset of this name.
+            InvalidLabels: the table cannot be used.
+        """
+        return self._labels.attach(dataset, read_label_table(content, scheme, names))
+
+    def create_snapshot(
+        self, dataset: str, rules: Sequence[SplitRule], *, seed: int = 0, request_id: str = ""
+    ) -> Snapshot:
+        """Freeze a dataset; the same request again gives the same snapshot, whatever changed since."""
+        asked = fingerprint("create_snapshot", dataset, repr(tuple(rules)), str(seed))
+        answered = self._requests.answer(request_id, asked)
+        if answered is not None:
+            return self.snapshots.get(answered["snapshot_id"])
+        snapshot = self.snapshots.create(dataset, rules, seed=seed)
+        self._requests.keep(request_id, asked, {"snapshot_id": snapshot.snapshot_id})
+        return snapshot
