@@ -86,7 +86,11 @@ class _Sweeper:
 
 def main() -> None:
     """Serve until told to stop."""
-    run_service(build(RegistrySettings()))
+    try:
+        app = build(RegistrySettings())
+    except PrecordiaError as error:
+        raise SystemExit(f"registry does not start: {error.message}") from None
+    run_service(app)
 
 
 if __name__ == "__main__":

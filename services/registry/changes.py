@@ -45,17 +45,13 @@ class ModelChanges:
         try:
             while not self._closed:
                 waiter[1].clear()
-                for event in await asyncio.to_thread(self._store.events, after):
+                events = await asyncio.to_thread(self._store.events, after)
+                for event in events:
                     after = event.number
                     yield event
-                await self._rest(waiter[1], after)
+                if not events and not self._closed:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(waiter[1].wait(), self._poll_s)
         finally:
             with self._lock:
                 self._waiting.discard(waiter)
-
-    async def _rest(self, wake: asyncio.Event, after: int) -> None:
-        """Until something is announced, or it is time to look."""
-        if self._closed:
-            return
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(wake.wait(), self._poll_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -31,6 +32,9 @@ from services.registry.uploads import Importation, Publication
 REGISTRY_SERVICE = pb.DESCRIPTOR.services_by_name["RegistryService"].full_name
 """Full name, for health and reflection."""
 
+_EXAMINATIONS = 2
+"""Model files examined at a time; each takes a process. More wait here, where waiting costs no thread."""
+
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -39,6 +43,7 @@ class RegistryServicer(registry_pb2_grpc.RegistryServiceServicer):
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
+        self._examinations = asyncio.Semaphore(_EXAMINATIONS)
 
     async def PublishModel(
         self, requests: AsyncIterator[pb.PublishModelRequest], context: _Context
@@ -47,7 +52,8 @@ class RegistryServicer(registry_pb2_grpc.RegistryServiceServicer):
         with Publication(self._catalog) as publication:
             async for request in requests:
                 await in_worker(publication.take, _publish_part(request))
-            version, created = await in_worker(publication.finish)
+            async with self._examinations:
+                version, created = await in_worker(publication.finish)
         return pb.PublishModelResponse(model_version=model_version_to_proto(version), created=created)
 
     async def ImportModel(
@@ -57,7 +63,8 @@ class RegistryServicer(registry_pb2_grpc.RegistryServiceServicer):
         with Importation(self._catalog) as importation:
             async for request in requests:
                 await in_worker(importation.take, _import_part(request))
-            version, created = await in_worker(importation.finish)
+            async with self._examinations:
+                version, created = await in_worker(importation.finish)
         return pb.ImportModelResponse(model_version=model_version_to_proto(version), created=created)
 
     async def GetModelVersion(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import TracebackType
 from typing import Self, TypeVar
 
-from precordia.catalog import Artifact, ModelVersion
+from precordia.catalog import MODEL_ONNX, Artifact, ModelVersion
 from precordia.errors import InvalidArgument
 from services.registry.catalog import Catalog
 from services.registry.orders import ImportOrder, PublishOrder, check_import, check_publish
@@ -76,7 +77,7 @@ class Importation:
         _once(self._order)
         check_import(part[0])
         self._order = part[0]
-        self._reception.begin(part[1])
+        self._reception.begin(replace(part[1], name=MODEL_ONNX))  # whatever the user's file is called
 
     def finish(self) -> tuple[ModelVersion, bool]:
         """All parts came: examine and record the model."""
