@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib.resources
 import sqlite3
+import sys
 import threading
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
@@ -20,6 +20,7 @@ from precordia.errors import InvalidArgument, Overloaded, ServiceUnavailable, St
 
 _BUSY_TIMEOUT_S = 30
 _MIGRATION_LOCK = 0x707265636F72  # any fixed number: PostgreSQL's name for "someone migrates"
+_POSTGRESQL_DISK_FULL = "53100"
 _migrating = threading.Lock()  # Alembic's `op` is global to the process
 
 
@@ -123,11 +124,17 @@ def _raise_typed(context: ExceptionContext) -> None:
         raise StorageFull("No space is left for the database; free some and try again") from error
     if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
         raise Overloaded("The database is busy; try again", retry_after_s=1) from error
-    if isinstance(error, psycopg.OperationalError) and (context.connection is None or context.is_disconnect):
+    if _server_is_gone(error) and (context.connection is None or context.is_disconnect):
         raise ServiceUnavailable("The database server cannot be reached", service="database") from error
 
 
 def _disk_is_full(error: BaseException) -> bool:
     if isinstance(error, sqlite3.OperationalError):
         return "disk is full" in str(error)
-    return isinstance(error, psycopg.errors.DiskFull)
+    return getattr(error, "sqlstate", None) == _POSTGRESQL_DISK_FULL
+
+
+def _server_is_gone(error: BaseException) -> bool:
+    """Looked up, not imported: on SQLite the driver is never loaded, 9 MiB that no service needs."""
+    driver = sys.modules.get("psycopg")
+    return driver is not None and isinstance(error, driver.OperationalError)
