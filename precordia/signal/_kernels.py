@@ -243,20 +243,20 @@ def z_score(rows: Rows32, masked: Flags, group: int, flat_below: float) -> Flags
         for row in range(group):
             for at in range(block.shape[1]):
                 if not hidden[row, at]:
-                    total += block[row, at]
+                    total += float(block[row, at])
                     count += 1
         mean = total / count if count else 0.0
         squares = 0.0
         for row in range(group):
             for at in range(block.shape[1]):
                 if not hidden[row, at]:
-                    squares += (block[row, at] - mean) ** 2
+                    squares += (float(block[row, at]) - mean) ** 2
         deviation = np.sqrt(squares / count) if count else 0.0
         flat[index] = deviation <= flat_below
         factor = 0.0 if flat[index] else 1.0 / deviation
         for row in range(group):
             for at in range(block.shape[1]):
-                block[row, at] = (block[row, at] - mean) * factor
+                block[row, at] = (float(block[row, at]) - mean) * factor
     return flat
 
 
@@ -275,14 +275,14 @@ def min_max(rows: Rows32, masked: Flags, group: int, low: float, high: float, fl
         for row in range(group):
             for at in range(block.shape[1]):
                 if not hidden[row, at]:
-                    least = min(least, block[row, at])
-                    most = max(most, block[row, at])
+                    least = min(least, float(block[row, at]))
+                    most = max(most, float(block[row, at]))
         flat[index] = not most - least > flat_below
         factor = 0.0 if flat[index] else (high - low) / (most - least)
         base = 0.0 if flat[index] else least
         for row in range(group):
             for at in range(block.shape[1]):
-                block[row, at] = (block[row, at] - base) * factor + low
+                block[row, at] = (float(block[row, at]) - base) * factor + low
     return flat
 
 
