@@ -7,21 +7,12 @@ are in `tests/naive.py`.
 
 from __future__ import annotations
 
-import sys
 from typing import Any, cast
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-# rocket-fft compiles scipy.fft as well where it can be imported: 26 MiB of a service's memory that nothing here uses.
-_hidden = "scipy.fft" not in sys.modules
-if _hidden:
-    sys.modules["scipy.fft"] = None  # type: ignore[assignment]  # Python's way to say "cannot be imported"
-import rocket_fft  # noqa: E402  # as above
-
-if _hidden:
-    del sys.modules["scipy.fft"]
+from precordia.signal._light_imports import numba, rocket_fft
 
 Rows32 = NDArray[np.float32]
 Rows64 = NDArray[np.float64]
