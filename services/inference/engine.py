@@ -137,7 +137,7 @@ class OnnxRuntimeEngine(Engine):
         try:
             return ort.InferenceSession(graph, options, providers=providers)
         except Exception as error:  # ONNX Runtime's errors share no base class but Exception
-            log.warning("a graph does not load", exc_info=True)
+            log.warning("a graph does not load: %s", error)
             raise InvalidModel(
                 f"ONNX Runtime {ort.__version__} cannot load this graph ({type(error).__name__}). "
                 "Import it into the registry, which says what is wrong with it."
@@ -165,7 +165,7 @@ class _OnnxSession(Session):
         try:
             (answer,) = self._session.run([output], tensors, options)
         except Exception as error:  # as above: no common base class
-            log.warning("a graph does not run", exc_info=True)
+            log.warning("a graph does not run: %s", error)
             raise InvalidModel(
                 f"ONNX Runtime {ort.__version__} cannot run this graph on its manifest's input "
                 f"({type(error).__name__}). Publish the model again with a manifest that fits the graph."

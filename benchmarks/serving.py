@@ -1,0 +1,204 @@
+"""Serving XceptionTime, one ECG a request: the service in its own process against ONNX Runtime in ours.
+
+Both run on one core with one thread, in turns, several times; the ratio is of the two throughputs of
+a turn. Callers run on the other cores. The model's contract has no conditioning, as the other
+servers that this is compared with have none; a second table shows what its real conditioning costs.
+
+    python -m benchmarks.serving [--seconds 4] [--turns 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+
+from precordia.catalog import ModelRef
+from precordia.client import Addresses, Connection, connect
+from precordia.leads import STANDARD_LEADS
+from precordia.manifest import Activation, InputSpec, Manifest, Output, Task
+from precordia.prediction import PredictInput
+from precordia.record import Signal, Unit
+
+CONCURRENCY = (1, 8, 32)
+BARE, REAL = ModelRef("bare"), ModelRef("real")
+_SHIPPED = Path(__file__).parent.parent / "services" / "registry" / "shipped" / "precordia-superclasses"
+
+
+@dataclass
+class Row:
+    """What one concurrency gave, turn by turn."""
+
+    ratios: list[float] = field(default_factory=list)
+    added_ms: list[float] = field(default_factory=list)
+    p50_ms: list[float] = field(default_factory=list)
+
+
+def model() -> tuple[str, bytes, Manifest]:
+    """Name, graph and a contract without conditioning."""
+    testdata = os.environ.get("PRECORDIA_TESTDATA")
+    if testdata:
+        graph = (Path(testdata) / "models" / "xc_super_pretrained.onnx").read_bytes()
+        names, input_name, output_name = ("CD", "HYP", "MI", "STTC"), "arg0", "self_1_1"
+        contract = InputSpec(input_name, STANDARD_LEADS, 100.0, 10.0, Unit.MILLIVOLT)
+        outputs = tuple(map(Output, names))
+        return "XceptionTime", graph, Manifest(contract, Task.MULTICLASS, outputs, (), Activation.SOFTMAX, output_name)
+    shipped = Manifest.parse((_SHIPPED / "manifest.json").read_bytes())
+    graph = (_SHIPPED / "model.onnx").read_bytes()
+    return "shipped", graph, Manifest(
+        shipped.input, shipped.task, shipped.outputs, (), shipped.activation, shipped.output_name
+    )
+
+
+def cores() -> tuple[set[int], set[int]]:
+    """One core for what is measured, the others for callers."""
+    there = sorted(os.sched_getaffinity(0))
+    return {there[0]}, set(there[1:]) or {there[0]}
+
+
+@contextlib.contextmanager
+def service(name: str, home: Path, core: set[int], **settings: str) -> Iterator[tuple[str, int]]:
+    """A service in its own process, on its core; gives address and process id."""
+    environment = os.environ | {"PRECORDIA_HOME": str(home), f"PRECORDIA_{name.upper()}_LISTEN": "127.0.0.1:0"}
+    environment |= {"PRECORDIA_INFERENCE_LOG_LEVEL": "warning", "PRECORDIA_REGISTRY_LOG_LEVEL": "warning"} | settings
+    process = subprocess.Popen(
+        [sys.executable, "-m", f"services.{name}"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        preexec_fn=lambda: os.sched_setaffinity(0, core),
+    )
+    assert process.stdout is not None
+    try:
+        ready = json.loads(process.stdout.readline())
+        yield ready["address"], process.pid
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def resident_mib(pid: int) -> float:
+    """Memory of a process that is in RAM."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) / 1024
+    return float("nan")
+
+
+class InProcess:
+    """ONNX Runtime with one thread, called in a loop, on the core of the service."""
+
+    def __init__(self, graph: bytes, x: np.ndarray, core: set[int]) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        self._session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        self._feed = {self._session.get_inputs()[0].name: x[None]}
+        self._core = core
+        self.seconds(0.5)
+
+    def seconds(self, duration_s: float) -> list[float]:
+        """Times of the runs of a while."""
+        before = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, self._core)
+        times, until = [], time.perf_counter() + duration_s
+        while time.perf_counter() < until:
+            began = time.perf_counter()
+            self._session.run(None, self._feed)
+            times.append(time.perf_counter() - began)
+        os.sched_setaffinity(0, before)
+        return times
+
+
+async def load(connection: Connection, ref: ModelRef, signal: Signal, callers: int, duration_s: float) -> list[float]:
+    """Latencies of a while with so many callers, each waiting for its answer."""
+    times: list[float] = []
+    until = time.perf_counter() + duration_s
+
+    async def caller() -> None:
+        while time.perf_counter() < until:
+            began = time.perf_counter()
+            (prediction,) = await connection.inference.predict(ref, [PredictInput(signal=signal)])
+            assert prediction.scores, prediction.error_message
+            times.append(time.perf_counter() - began)
+
+    await asyncio.gather(*(caller() for _ in range(callers)))
+    return times
+
+
+@contextlib.asynccontextmanager
+async def services(home: Path, core: set[int], others: set[int]) -> AsyncIterator[tuple[Connection, int]]:
+    """Registry and inference, and a connection to them."""
+    with service("registry", home, others, PRECORDIA_REGISTRY_PUBLISH_SHIPPED="false") as (registry, _):
+        settings = {"PRECORDIA_REGISTRY": registry, "PRECORDIA_INFERENCE_SESSIONS": "1"}
+        with service("inference", home, core, **settings) as (inference, pid):
+            async with connect(Addresses(registry=registry, inference=inference)) as connection:
+                yield connection, pid
+
+
+async def main() -> None:
+    """Runs everything and prints the tables."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--turns", type=int, default=5)
+    asked = parser.parse_args()
+    name, graph, bare = model()
+    core, others = cores()
+    values = np.random.default_rng(1).normal(0, 0.3, (12, bare.input.samples)).astype(np.float32)
+    signal = Signal(values, bare.input.leads, bare.input.rate_hz, bare.input.unit)
+    with tempfile.TemporaryDirectory() as folder:
+        async with services(Path(folder), core, others) as (connection, pid):
+            await connection.registry.import_model(BARE.name, graph, bare)
+            await connection.registry.import_model(REAL.name, graph)
+            await load(connection, BARE, signal, 4, 1.0)
+            rss = resident_mib(pid)
+            os.sched_setaffinity(0, others)
+            rows = await turns(connection, InProcess(graph, values, core), signal, asked.turns, asked.seconds)
+            report(name, rows, rss, core)
+
+
+async def turns(
+    connection: Connection, alone: InProcess, signal: Signal, count: int, seconds: float
+) -> dict[tuple[str, int], Row]:
+    """Service and ONNX Runtime in turns."""
+    rows: dict[tuple[str, int], Row] = {}
+    for _ in range(count):
+        for ref in (BARE, REAL):
+            for callers in CONCURRENCY:
+                reference = alone.seconds(seconds / 2)
+                served = await load(connection, ref, signal, callers, seconds)
+                reference += alone.seconds(seconds / 2)
+                row = rows.setdefault((ref.name, callers), Row())
+                row.ratios.append((len(served) / seconds) / (len(reference) / seconds))
+                row.p50_ms.append(1000 * statistics.median(served))
+                row.added_ms.append(1000 * (statistics.median(served) - statistics.median(reference)))
+    return rows
+
+
+def report(name: str, rows: dict[tuple[str, int], Row], rss: float, core: set[int]) -> None:
+    """The tables."""
+    print(f"{name}, one ECG a request, service on core {min(core)} of {os.cpu_count()}, {platform.processor()}")
+    print(f"Python {platform.python_version()}, ONNX Runtime {ort.__version__}; ONNX Runtime in process = 1.00")
+    print(f"{'contract':10} {'callers':>7} {'ratio':>6} {'min..max':>12} {'p50 ms':>8} {'p50 added ms':>13}")
+    for (contract, callers), row in rows.items():
+        spread = f"{min(row.ratios):.2f}..{max(row.ratios):.2f}"
+        added = f"{statistics.median(row.added_ms):13.2f}" if callers == 1 else f"{'':13}"
+        ratio, p50 = statistics.median(row.ratios), statistics.median(row.p50_ms)
+        print(f"{contract:10} {callers:7} {ratio:6.2f} {spread:>12} {p50:8.2f} {added}")
+    print(f"resident memory of the service after its first requests: {rss:.0f} MiB")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
