@@ -1,0 +1,139 @@
+"""`precordia datasets`: labelled sets of recordings, and the splits that are made of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import forms, options
+from cli.labelling import attach_labels, say_labels
+from cli.naming import NamedGroup
+from cli.output import Output
+from cli.running import run_connected
+from cli.splitting import parse_rules
+from precordia.client import Connection
+from precordia.dataset import LabelScheme, Snapshot
+
+app = typer.Typer(cls=NamedGroup, rich_markup_mode="markdown", add_completion=False)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The dataset.")]
+
+
+@app.callback()
+def datasets() -> None:
+    """List datasets, or show one: `precordia datasets`, `precordia datasets NAME`.
+
+    A dataset comes to be with `precordia import ... --dataset NAME`.
+    """
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="The dataset; none = all.")] = "",
+    as_json: options.Json = False,
+) -> None:
+    """List all datasets, or show one with its labels and snapshots."""
+
+    async def work(precordia: Connection, output: Output) -> bool:
+        if name:
+            return await _show(precordia, output, name)
+        found = await precordia.ingest.datasets()
+        rows = [(one.name, one.records, one.labelled, one.patients, len(one.label_groups)) for one in found]
+        output.table("datasets", ("dataset", "#records", "#labelled", "#patients", "#label groups"), rows)
+        output.document({"datasets": [forms.dataset_form(one) for one in found]})
+        return True
+
+    run_connected(work, as_json=as_json)
+
+
+async def _show(precordia: Connection, output: Output, name: str) -> bool:
+    found = await precordia.ingest.get_dataset(name)
+    snapshots = await precordia.ingest.snapshots(name)
+    output.line(found.name, "bold")
+    output.line(f"{found.records} records, {found.labelled} labelled, {found.patients} patients")
+    if found.folds:
+        output.line(f"folds {', '.join(found.folds)}")
+    for group in found.label_groups:
+        output.line()
+        output.table("labels", (group.name or "label", "#records"), list(group.labels))
+    output.line()
+    for snapshot in snapshots:
+        _snapshot_table(output, snapshot)
+    document = forms.dataset_form(found) | {"snapshots": [forms.snapshot_form(one) for one in snapshots]}
+    output.document({"datasets": [document]})
+    return True
+
+
+def _snapshot_table(output: Output, snapshot: Snapshot) -> None:
+    made = snapshot.created_at.strftime("%Y-%m-%d %H:%M") if snapshot.created_at else ""
+    output.line(f"snapshot {snapshot.snapshot_id}  {made}  digest {snapshot.digest[:12]}")
+    rows = [(split.name, split.records, split.patients) for split in snapshot.splits]
+    output.table("splits", ("split", "#records", "#patients"), rows)
+
+
+@app.command()
+def labels(
+    name: Name,
+    table: Annotated[Path, typer.Argument(metavar="LABELS.csv", exists=True, dir_okay=False)],
+    scheme: Annotated[LabelScheme, typer.Option("--scheme", help="Layout of the table.")] = LabelScheme.AUTO,
+    id_column: Annotated[str, typer.Option("--id-column", help="Column that names the record.")] = "",
+    patient_column: Annotated[str, typer.Option("--patient-column", help="Column that names the patient.")] = "",
+    fold_column: Annotated[str, typer.Option("--fold-column", help="Column that holds the fold.")] = "",
+    as_json: options.Json = False,
+) -> None:
+    """Attach a label table to a dataset.
+
+    `exchangeai`: file_name,label,ICD-10, several rows a file are several labels. `table`: one row a record, one-hot
+    columns "group:label", optional patient and fold columns. Rows and recordings that do not match are said.
+
+    Example: `precordia datasets labels study labels.csv --scheme table`
+    """
+
+    async def work(precordia: Connection, output: Output) -> bool:
+        outcome = await attach_labels(precordia, name, table, scheme, id_column, patient_column, fold_column)
+        say_labels(output, outcome)
+        output.document({"labels": forms.labels_form(outcome)})
+        return True
+
+    run_connected(work, as_json=as_json)
+
+
+@app.command()
+def snapshot(
+    name: Name,
+    splits: Annotated[
+        list[str] | None,
+        typer.Option("--split", metavar="NAME=RULE", help="RULE is folds (1-6 or 1,3) or a share of patients (80%)."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="For shares of patients.")] = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Freeze a dataset as it is now, with named splits. Patients are never shared between splits.
+
+    Examples: `precordia datasets snapshot study --split train=1-6 --split test=7` ·
+    `precordia datasets snapshot study --split train=80% --split test=20% --seed 1`
+    """
+    rules = parse_rules(splits or [])
+
+    async def work(precordia: Connection, output: Output) -> bool:
+        made = await precordia.ingest.create_snapshot(name, rules, seed)
+        _snapshot_table(output, made)
+        output.document({"snapshot": forms.snapshot_form(made)})
+        return True
+
+    run_connected(work, as_json=as_json)
+
+
+@app.command()
+def delete(name: Name, as_json: options.Json = False) -> None:
+    """Remove a dataset and its labels. Recordings and frozen snapshots stay."""
+
+    async def work(precordia: Connection, output: Output) -> bool:
+        await precordia.ingest.delete_dataset(name)
+        output.line(f"{name} is removed; its recordings stay.")
+        output.document({"deleted": {"dataset": name}})
+        return True
+
+    run_connected(work, as_json=as_json)

@@ -1,0 +1,58 @@
+"""`precordia status`: who answers, and where."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.metadata import version
+from typing import Any
+
+import typer
+from rich.text import Text
+
+from cli import options
+from cli.embedded import SERVICES
+from cli.output import Output
+from cli.running import run_connected
+from precordia.client import Connection
+from precordia.errors import PrecordiaError
+from precordia.home import home_folder
+
+app = typer.Typer(rich_markup_mode="markdown", add_completion=False)
+
+_STYLES = {"serving": "green", "not_serving": "yellow", "unreachable": "red"}
+
+
+@app.command()
+def status(as_json: options.Json = False) -> None:
+    """Say which services answer, and where. Status 0 only when all four serve."""
+
+    async def work(precordia: Connection, output: Output) -> bool:
+        states = await asyncio.gather(*(precordia.health(service) for service in SERVICES))
+        rows = [(one.service, Text(one.state.replace("_", " "), _STYLES[one.state]), one.address) for one in states]
+        output.line(f"precordia {version('precordia')}  home {home_folder()}")
+        output.table("services", ("service", "state", "address"), rows)
+        training = await _training(precordia)
+        if training and training["message"]:
+            output.say(training["message"], "yellow")
+        document: dict[str, Any] = {
+            "version": version("precordia"),
+            "home": str(home_folder()),
+            "services": [vars(one) for one in states],
+            "training": training,
+        }
+        output.document(document)
+        if not all(one.serving for one in states):
+            output.refuse("Not every service answers. Start them with `precordia up`.")
+            return False
+        return True
+
+    run_connected(work, as_json=as_json)
+
+
+async def _training(precordia: Connection) -> dict[str, Any] | None:
+    """What the trainer can do; None where it does not answer."""
+    try:
+        found = await precordia.trainer.status()
+    except PrecordiaError:
+        return None
+    return dict(vars(found)) | {"devices": list(found.devices)}

@@ -1,0 +1,86 @@
+"""Long work, followed: a bar or a line an epoch on stderr, the finished operation at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cli.output import Output, Step
+from precordia.client import Connection, OperationsClient
+from precordia.errors import OperationNotFound, PrecordiaError, ServiceUnavailable, by_reason
+from precordia.operation import Operation, OperationEvent, OperationState
+
+
+async def follow(client: OperationsClient, operation: Operation, output: Output, what: str = "") -> Operation:
+    """Narrate the events of an operation until it is finished."""
+    with output.progress(what or operation.kind, operation.total) as step:
+        async for event in client.watch(operation.operation_id):
+            _narrate(event, output, step)
+    return await client.get(operation.operation_id)
+
+
+async def succeeded(client: OperationsClient, operation: Operation, output: Output, what: str = "") -> Operation:
+    """Follow an operation that must succeed.
+
+    Raises:
+        PrecordiaError: it failed or was cancelled; the class is the one that the service named.
+    """
+    finished = await follow(client, operation, output, what)
+    if finished.state is OperationState.SUCCEEDED:
+        return finished
+    kind = by_reason().get(finished.error_reason, PrecordiaError)
+    raise kind(finished.error_message or f"The work was {finished.state.value}.")
+
+
+def _narrate(event: OperationEvent, output: Output, step: Step) -> None:
+    payload = event.payload
+    if event.kind == "progress":
+        step(int(payload.get("done") or 0), int(payload.get("total") or 0))
+    elif event.kind == "epoch":
+        output.say(epoch_line(payload))
+    elif event.kind == "log":
+        output.say(str(payload.get("message", "")))
+    elif event.kind == "verdict" and payload.get("status") == "refused":
+        output.refuse(f"{payload.get('source', '')}: {payload.get('message', '')}")
+    elif event.kind in ("state", "published", "checkpoint"):
+        said = " ".join(
+            f"{name}={_short(value)}" for name, value in payload.items() if not isinstance(value, dict | list)
+        )
+        output.say(said if event.kind == "state" else f"{event.kind} {said}")
+
+
+def epoch_line(payload: Mapping[str, Any]) -> str:
+    """An epoch event on one line: its number first, then its numbers by name."""
+    numbers = {name: value for name, value in payload.items() if name not in ("epoch", "epochs")}
+    flat = {
+        name: value
+        for outer, inner in numbers.items()
+        for name, value in (inner.items() if isinstance(inner, Mapping) else [(outer, inner)])
+    }
+    shown = "  ".join(f"{name} {_short(value)}" for name, value in flat.items() if isinstance(value, int | float))
+    of = f"/{payload['epochs']}" if payload.get("epochs") else ""
+    return f"epoch {payload.get('epoch', '?')}{of}  {shown}"
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+async def find_operation(precordia: Connection, operation_id: str) -> tuple[str, OperationsClient, Operation]:
+    """An operation, and the service that has it.
+
+    Raises:
+        OperationNotFound: no service that answers has it.
+        ServiceUnavailable: none has it, and one could not be asked.
+    """
+    away: ServiceUnavailable | None = None
+    for service, client in precordia.operations().items():
+        try:
+            return service, client, await client.get(operation_id)
+        except OperationNotFound:
+            continue
+        except ServiceUnavailable as error:
+            away = error
+    if away is not None:
+        raise away
+    raise OperationNotFound("No job has this id; `precordia jobs` lists them.")

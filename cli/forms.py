@@ -1,0 +1,199 @@
+"""The JSON forms of documents. Scripts rely on these names: add, never rename."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from precordia.catalog import ModelVersion
+from precordia.dataset import Dataset, LabelGroup, LabelImport, Snapshot
+from precordia.operation import Operation
+from precordia.prediction import Prediction
+from precordia.record import Remark
+from precordia.stored import ImportPreview, StoredRecording
+
+
+def time_form(value: datetime | None) -> str | None:
+    """ISO 8601, or null."""
+    return value.isoformat() if value else None
+
+
+def remarks_form(remarks: Iterable[Remark]) -> list[dict[str, str]]:
+    """Warnings, with the lead they concern."""
+    return [{"code": remark.code, "message": remark.message, "lead": remark.lead} for remark in remarks]
+
+
+def imported_form(source: str, stored: StoredRecording, created: bool) -> dict[str, Any]:
+    """A recording that an import made; `source` is the path as given."""
+    return {
+        "source": source,
+        "recording": stored.recording_id,
+        "record": stored.source_record,
+        "sha256": stored.source_sha256,
+        "format": stored.format,
+        "leads": list(stored.leads),
+        "rate_hz": stored.sample_rate_hz,
+        "samples": stored.samples,
+        "unit": stored.unit.value if stored.unit else None,
+        "created": created,
+        "warnings": remarks_form(stored.remarks),
+    }
+
+
+def preview_form(source: str, preview: ImportPreview) -> dict[str, Any]:
+    """What an import would do."""
+    return {
+        "source": source,
+        "format": preview.format,
+        "proposal": preview.proposal.to_json(),
+        "missing": list(preview.missing_fields),
+        "header_rows": preview.header_rows,
+        "orientation": preview.orientation,
+        "columns": list(preview.columns),
+        "warnings": remarks_form(preview.remarks),
+    }
+
+
+def recording_form(stored: StoredRecording) -> dict[str, Any]:
+    """A recording in a list."""
+    return {
+        "recording": stored.recording_id,
+        "source": stored.source_name,
+        "record": stored.source_record,
+        "format": stored.format,
+        "leads": list(stored.leads),
+        "rate_hz": stored.sample_rate_hz,
+        "samples": stored.samples,
+        "labels": list(stored.labels),
+    }
+
+
+def full_recording_form(stored: StoredRecording) -> dict[str, Any]:
+    """Everything known about a recording."""
+    return recording_form(stored) | {
+        "sha256": stored.source_sha256,
+        "unit": stored.unit.value if stored.unit else None,
+        "applied": [step.to_json() for step in stored.applied],
+        "channels": [dict(vars(channel)) for channel in stored.channels],
+        "patient_key": stored.patient_key,
+        "acquired_at": time_form(stored.acquired_at),
+        "age_years": stored.age_years,
+        "sex": stored.sex.value if stored.sex else None,
+        "warnings": remarks_form(stored.remarks),
+        "reader": stored.reader,
+        "reader_version": stored.reader_version,
+        "hints": stored.hints.to_json(),
+        "transforms": list(stored.transforms),
+        "supersedes": stored.supersedes,
+        "created_at": time_form(stored.created_at),
+        "device": {
+            "manufacturer": stored.device.manufacturer,
+            "model": stored.device.model,
+            "filters": dict(stored.device.filters),
+            "measurements": dict(stored.device.measurements),
+            "statements": list(stored.device.statements),
+        },
+    }
+
+
+def prediction_form(source: str, prediction: Prediction) -> dict[str, Any]:
+    """The scores of one ECG."""
+    return {
+        "source": source,
+        "recording": prediction.recording_id,
+        "model": prediction.model,
+        "version": prediction.version,
+        "digest": prediction.model_digest,
+        "task": prediction.task.value if prediction.task else None,
+        "scores": {score.name: score.value for score in prediction.scores},
+        "thresholds": {score.name: score.threshold for score in prediction.scores if score.threshold is not None},
+        "codes": {score.name: score.code for score in prediction.scores if score.code},
+        "windows": prediction.windows,
+        "input_sha256": prediction.input_sha256,
+        "predicted_at": time_form(prediction.predicted_at),
+        "warnings": remarks_form(prediction.remarks),
+    }
+
+
+def _groups_form(groups: Iterable[LabelGroup]) -> list[dict[str, Any]]:
+    return [{"group": group.name, "labels": dict(group.labels)} for group in groups]
+
+
+def dataset_form(dataset: Dataset) -> dict[str, Any]:
+    """A dataset."""
+    return {
+        "dataset": dataset.name,
+        "records": dataset.records,
+        "labelled": dataset.labelled,
+        "patients": dataset.patients,
+        "label_groups": _groups_form(dataset.label_groups),
+        "folds": list(dataset.folds),
+        "created_at": time_form(dataset.created_at),
+        "updated_at": time_form(dataset.updated_at),
+    }
+
+
+def snapshot_form(snapshot: Snapshot) -> dict[str, Any]:
+    """A frozen dataset."""
+    return {
+        "snapshot": snapshot.snapshot_id,
+        "dataset": snapshot.dataset,
+        "digest": snapshot.digest,
+        "splits": [
+            {"split": split.name, "records": split.records, "patients": split.patients} for split in snapshot.splits
+        ],
+        "label_groups": _groups_form(snapshot.label_groups),
+        "created_at": time_form(snapshot.created_at),
+    }
+
+
+def labels_form(outcome: LabelImport) -> dict[str, Any]:
+    """What became of a label table."""
+    return {
+        "dataset": dataset_form(outcome.dataset),
+        "matched": outcome.matched_records,
+        "unmatched_rows": list(outcome.unmatched_rows),
+        "unlabelled_records": list(outcome.unlabelled_records),
+        "warnings": list(outcome.remarks),
+    }
+
+
+def model_form(version: ModelVersion) -> dict[str, Any]:
+    """One version of a model."""
+    manifest = version.manifest
+    return {
+        "model": version.name,
+        "version": version.version,
+        "digest": version.digest,
+        "aliases": list(version.aliases),
+        "task": manifest.task.value,
+        "outputs": list(manifest.output_names),
+        "leads": list(manifest.input.leads),
+        "rate_hz": manifest.input.rate_hz,
+        "duration_s": manifest.input.duration_s,
+        "origin": version.lineage.origin,
+        "base": version.lineage.base_model,
+        "artifacts": {artifact.name: artifact.size_bytes for artifact in version.artifacts},
+        "created_at": time_form(version.created_at),
+        "warnings": remarks_form(version.remarks),
+    }
+
+
+def job_form(operation: Operation, service: str) -> dict[str, Any]:
+    """A piece of long work."""
+    failed = {"reason": operation.error_reason, "message": operation.error_message}
+    return {
+        "job": operation.operation_id,
+        "service": service,
+        "kind": operation.kind,
+        "state": operation.state.value,
+        "done": operation.done,
+        "total": operation.total,
+        "attempt": operation.attempt,
+        "request": dict(operation.request),
+        "result": dict(operation.result),
+        "error": failed if operation.error_reason else None,
+        "created_at": time_form(operation.created_at),
+        "updated_at": time_form(operation.updated_at),
+    }

@@ -1,0 +1,106 @@
+"""Files on their way into the ingest service, several at once, each with its verdict."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from cli.output import Output
+from cli.running import error_form, explain
+from precordia.client import Connection, SourceFile, sources_from_paths
+from precordia.errors import PrecordiaError, ServiceUnavailable, Unauthenticated
+from precordia.record import Hints
+from precordia.source import Source
+from precordia.stored import StoredRecording
+
+_AT_ONCE = 4
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A recording that came of a file, by its path as given."""
+
+    source: str
+    recording: StoredRecording
+    created: bool
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What became of the files, in the order named. `refused` holds document entries."""
+
+    imported: tuple[Imported, ...]
+    refused: tuple[dict[str, Any], ...]
+
+
+def refused_form(source: str, error: PrecordiaError) -> dict[str, Any]:
+    """A refusal in a document: source, reason, message."""
+    return {"source": source, **error_form(error)}
+
+
+async def import_files(
+    precordia: Connection, output: Output, paths: Sequence[str], hints: Hints, dataset: str = ""
+) -> Verdicts:
+    """Import every source that the paths mean.
+
+    Raises:
+        ServiceUnavailable, Unauthenticated: no file can succeed; the others are verdicts.
+    """
+
+    async def imported(source: Source) -> list[tuple[StoredRecording, bool]]:
+        answer = await precordia.ingest.import_source(source, hints, dataset)
+        return [(recording, answer.created) for recording in answer.recordings]
+
+    answers = await for_each_source(output, "Importing", paths, imported)
+    found = tuple(
+        Imported(path, recording, created)
+        for path, answer in answers
+        if not isinstance(answer, PrecordiaError)
+        for recording, created in answer
+    )
+    return Verdicts(found, refusals(answers, output))
+
+
+async def for_each_source(
+    output: Output, what: str, paths: Sequence[str], call: Callable[[Source], Awaitable[Answer]]
+) -> list[tuple[str, Answer | PrecordiaError]]:
+    """Read each source and call; the answer or the refusal by path, in the order named."""
+    files = sources_from_paths(paths)
+    gate = asyncio.Semaphore(_AT_ONCE)
+    done = 0
+
+    async def one(file: SourceFile) -> Answer | PrecordiaError:
+        nonlocal done
+        async with gate:
+            answer = await _verdict(file, call)
+        done += 1
+        step(done, len(files))
+        return answer
+
+    with output.progress(what, len(files)) as step:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(file)) for file in files]
+    answers = [(str(file.path), task.result()) for file, task in zip(files, tasks, strict=True)]
+    for _, answer in answers:
+        if isinstance(answer, ServiceUnavailable | Unauthenticated):
+            raise answer
+    return answers
+
+
+async def _verdict(file: SourceFile, call: Callable[[Source], Awaitable[Answer]]) -> Answer | PrecordiaError:
+    try:
+        return await call(await asyncio.to_thread(file.read))
+    except PrecordiaError as error:
+        return error
+
+
+def refusals(answers: Sequence[tuple[str, Answer | PrecordiaError]], output: Output) -> tuple[dict[str, Any], ...]:
+    """The refused ones as document entries, each said on stderr."""
+    refused = [(path, answer) for path, answer in answers if isinstance(answer, PrecordiaError)]
+    for path, error in refused:
+        output.refuse(f"{path}: {explain(error)}")
+    return tuple(refused_form(path, error) for path, error in refused)

@@ -1,0 +1,171 @@
+"""Scores: of recordings and files that were named, or of a dataset split."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+
+from cli import forms
+from cli.following import succeeded
+from cli.freezing import frozen
+from cli.importing import Imported, import_files
+from cli.output import Output
+from cli.running import error_form, explain
+from precordia.catalog import ModelRef
+from precordia.client import Connection
+from precordia.dataset import SplitRef
+from precordia.errors import Overloaded, RecordingNotFound
+from precordia.prediction import PredictInput, Prediction, Priority
+from precordia.record import Hints
+
+_BATCH = 32
+_ATTEMPTS = 20
+
+
+@dataclass(frozen=True)
+class _Named:
+    """A recording to score, and what to call it: the path as given, or its source's name."""
+
+    source: str
+    recording_id: str
+    scored_only: bool = False
+    """It came with this command and is not to be kept."""
+
+
+async def predict_named(
+    precordia: Connection,
+    output: Output,
+    ref: ModelRef,
+    what: Sequence[str],
+    hints: Hints,
+    *,
+    keep: bool,
+    priority: Priority,
+) -> bool:
+    """Score recordings and files; files are imported first. Every one has a score or a refusal."""
+    await precordia.registry.get(ref)  # a model that is not there is said before files are read
+    named, refused = await _resolve(precordia, output, what, hints, keep)
+    try:
+        predictions = await _predict(precordia, output, ref, [one.recording_id for one in named], priority)
+    finally:
+        for one in named:
+            if one.scored_only:
+                await precordia.ingest.delete_recording(one.recording_id)
+    pairs = [(one.source, prediction) for one, prediction in zip(named, predictions, strict=True)]
+    return _report(output, pairs, refused)
+
+
+async def predict_dataset(precordia: Connection, output: Output, ref: ModelRef, split: SplitRef) -> bool:
+    """Score a dataset split as an operation, and report every score."""
+    split = await frozen(precordia, output, split)
+    started = await precordia.inference.predict_dataset(ref, split)
+    client = precordia.inference.operations
+    await succeeded(client, started, output, "Predicting")
+    names = {
+        one.recording_id: one.source_name + (f" #{one.source_record}" if one.source_record else "")
+        async for one in precordia.ingest.recordings(split.dataset)
+    }
+    pairs = [
+        (names.get(prediction.recording_id, ""), prediction)
+        async for prediction in precordia.inference.predictions(started.operation_id)
+    ]
+    return _report(output, pairs, [])
+
+
+async def _resolve(
+    precordia: Connection, output: Output, what: Sequence[str], hints: Hints, keep: bool
+) -> tuple[list[_Named], list[dict[str, Any]]]:
+    """Recording ids as they are, files as what their import made, in the order named."""
+    named: list[_Named] = []
+    refused: list[dict[str, Any]] = []
+    for text in what:
+        if _is_file(text):
+            verdicts = await import_files(precordia, output, [text], hints)
+            named += [_imported(one, keep) for one in verdicts.imported]
+            refused += verdicts.refused
+            continue
+        try:
+            named.append(_Named((await precordia.ingest.get_recording(text)).source_name, text))
+        except RecordingNotFound as error:
+            output.refuse(f"{text}: {explain(error)}")
+            refused.append({"source": text, **error_form(error)})
+    return named, refused
+
+
+def _is_file(text: str) -> bool:
+    """Whether a name means a file: one that is there, or that is written like one."""
+    return Path(text).expanduser().exists() or any(mark in text for mark in "/\\.*?[")
+
+
+def _imported(one: Imported, keep: bool) -> _Named:
+    return _Named(one.source, one.recording.recording_id, scored_only=one.created and not keep)
+
+
+async def _predict(
+    precordia: Connection, output: Output, ref: ModelRef, recording_ids: Sequence[str], priority: Priority
+) -> list[Prediction]:
+    predictions: list[Prediction] = []
+    with output.progress("Predicting", len(recording_ids)) as step:
+        for start in range(0, len(recording_ids), _BATCH):
+            inputs = [PredictInput(one, tag=one) for one in recording_ids[start : start + _BATCH]]
+            predictions += await _patiently(precordia, ref, inputs, priority)
+            step(len(predictions), len(recording_ids))
+    return predictions
+
+
+async def _patiently(
+    precordia: Connection, ref: ModelRef, inputs: Sequence[PredictInput], priority: Priority
+) -> tuple[Prediction, ...]:
+    """Predict, coming back when a full queue says so."""
+    for _ in range(_ATTEMPTS):
+        try:
+            return await precordia.inference.predict(ref, inputs, priority, timeout_s=300.0)
+        except Overloaded as error:
+            await asyncio.sleep(error.retry_after_s)
+    return await precordia.inference.predict(ref, inputs, priority, timeout_s=300.0)
+
+
+def _report(output: Output, pairs: Sequence[tuple[str, Prediction]], refused: list[dict[str, Any]]) -> bool:
+    scored = [(source, one) for source, one in pairs if not one.error_reason]
+    for source, one in pairs:
+        if one.error_reason:
+            output.refuse(f"{source or one.recording_id}: {one.error_message}")
+            refused.append(
+                {
+                    "source": source,
+                    "recording": one.recording_id,
+                    "reason": one.error_reason,
+                    "message": one.error_message,
+                }
+            )
+    _table(output, scored)
+    predictions = [forms.prediction_form(source, one) for source, one in scored]
+    output.document({"predictions": predictions, "refused": refused})
+    return not refused
+
+
+def _table(output: Output, scored: Sequence[tuple[str, Prediction]]) -> None:
+    if not scored:
+        return
+    first = scored[0][1]
+    output.line(f"{first.model}:{first.version}  {first.task.value if first.task else ''}", "bold")
+    names = [score.name + (f" [{score.unit}]" if score.unit else "") for score in first.scores]
+    rows = [
+        (source, one.recording_id, *(_score(score.value, score.threshold) for score in one.scores), _warnings(one))
+        for source, one in scored
+    ]
+    output.table("predictions", ("source", "recording", *(f"#{name}" for name in names), "warnings"), rows)
+
+
+def _score(value: float, threshold: float | None) -> Text:
+    """Above its threshold (or one half, where the model has none) a score is bold."""
+    return Text(f"{value:.3f}", style="bold" if value >= (0.5 if threshold is None else threshold) else "dim")
+
+
+def _warnings(prediction: Prediction) -> str:
+    return "; ".join(remark.message for remark in prediction.remarks)
