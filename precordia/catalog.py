@@ -23,7 +23,7 @@ def checked_name(name: str, *, field: str = "name") -> str:
     Raises:
         InvalidArgument: it cannot.
     """
-    if not _NAME.match(name):
+    if not _NAME.fullmatch(name):
         raise InvalidArgument(
             "A name begins with a letter or digit and holds letters, digits, '.', '_' and '-', 128 at most.",
             field=field,

@@ -28,10 +28,11 @@ def build(settings: RegistrySettings) -> ServiceApp:
     engine = open_database(settings.database(), "services.registry.migrations")
     store = ModelStore(engine)
     changes = ModelChanges(store)
+    check = ModelCheck(timeout_s=settings.check_timeout_s, memory_mib=settings.check_memory_mib)
     catalog = Catalog(
         store,
         BlobStore(settings.blobs()),
-        ModelCheck(timeout_s=settings.check_timeout_s, memory_mib=settings.check_memory_mib),
+        check,
         changes,
         longest_bytes=settings.longest_file_mib << 20,
     )
@@ -44,6 +45,7 @@ def build(settings: RegistrySettings) -> ServiceApp:
 
     async def shutdown() -> None:
         changes.close()
+        check.close()
         await sweeper.stop()
         engine.dispose()
 

@@ -104,7 +104,14 @@ class Catalog:
             )
 
     def get(self, ref: ModelRef) -> ModelVersion:
-        """The version that a reference means."""
+        """The version that a reference means.
+
+        Raises:
+            ModelNotFound, AliasNotFound: there is none.
+        """
+        checked_name(ref.name, field="model.name")
+        if ref.alias:
+            checked_name(ref.alias, field="model.alias")
         return self._store.get(ref)
 
     def models(self, *, limit: int, after: str = "") -> list[ModelVersion]:
@@ -113,7 +120,7 @@ class Catalog:
 
     def versions(self, name: str, *, limit: int, before: int = 0) -> list[ModelVersion]:
         """Versions of a model, newest first."""
-        return self._store.versions(name, limit=limit, before=before)
+        return self._store.versions(checked_name(name), limit=limit, before=before)
 
     def files(self, version: ModelVersion, names: Sequence[str] = ()) -> tuple[Artifact, ...]:
         """The named files of a version, or all.
@@ -158,7 +165,7 @@ class Catalog:
 
     def lineage(self, ref: ModelRef) -> tuple[LineageStep, ...]:
         """The ancestors of a version, nearest first; one that is not kept here ends the walk by name alone."""
-        return tuple(islice(self._ancestors(self._store.get(ref)), _MOST_ANCESTORS))
+        return tuple(islice(self._ancestors(self.get(ref)), _MOST_ANCESTORS))
 
     def known_names(self) -> frozenset[str]:
         """Names of all models that were ever published here."""

@@ -8,10 +8,13 @@ import threading
 from collections.abc import AsyncIterator
 
 from precordia.catalog import ModelEvent
+from precordia.errors import InvalidArgument
 from services.registry.store import ModelStore
 
 _POLL_S = 5.0
 """Changes made by this process wake a watcher at once; those of another on the same database, within this time."""
+_NUMBERS = 1 << 63
+"""Event numbers are 64-bit in the database."""
 
 
 class ModelChanges:
@@ -38,7 +41,13 @@ class ModelChanges:
         self.announce()
 
     async def watch(self, after: int = 0) -> AsyncIterator[ModelEvent]:
-        """Events numbered above `after`, in order and without a gap, until the service closes."""
+        """Events numbered above `after`, in order and without a gap, until the service closes.
+
+        Raises:
+            InvalidArgument: no event can have so high a number.
+        """
+        if not 0 <= after < _NUMBERS:
+            raise InvalidArgument("'after_number' is the number of an event, or 0.", field="after_number")
         waiter = (asyncio.get_running_loop(), asyncio.Event())
         with self._lock:
             self._waiting.add(waiter)

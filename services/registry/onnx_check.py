@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from precordia.errors import InvalidModel, PrecordiaError, by_reason
+from precordia.errors import InvalidModel, PrecordiaError, Unavailable, by_reason
 from precordia.manifest import Manifest
 from precordia.record import Remark
 from services.registry.onnx_examination import Examined
@@ -16,6 +20,8 @@ from services.registry.onnx_examination import Examined
 log = logging.getLogger(__name__)
 
 _EXAMINATION = (sys.executable, "-m", "services.registry.onnx_examination")
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""Thread pools reserve address space for each core, which would count against the limit."""
 
 
 class ModelCheck:
@@ -29,6 +35,16 @@ class ModelCheck:
     def __init__(self, *, timeout_s: float = 120.0, memory_mib: int = 4096) -> None:
         self._timeout_s = timeout_s
         self._memory_mib = memory_mib
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._closed = False
+
+    def close(self) -> None:
+        """End the examinations in progress; a service that stops does not wait for them."""
+        with self._lock:
+            self._closed = True
+            for process in self._running:
+                process.kill()
 
     def published(self, content: bytes, manifest: Manifest) -> Examined:
         """Check a file against its author's manifest; see `examine_published`."""
@@ -55,16 +71,40 @@ class ModelCheck:
         return verdict, mended
 
     def _run(self, question: bytes) -> bytes:
-        try:
-            done = subprocess.run(
-                _EXAMINATION, input=question, capture_output=True, timeout=self._timeout_s, check=False
-            )
-        except subprocess.TimeoutExpired:
-            raise InvalidModel(f"The model could not be checked within {self._timeout_s:g} s.") from None
-        if done.returncode != 0 or b"\n" not in done.stdout:
-            log.warning("model examination ended with status %d", done.returncode)
+        with self._process() as process:
+            try:
+                answer, _ = process.communicate(question, timeout=self._timeout_s)
+            except subprocess.TimeoutExpired:
+                raise InvalidModel(f"The model could not be checked within {self._timeout_s:g} s.") from None
+        if self._closed:
+            raise Unavailable("The service stops; send the model again.")
+        if process.returncode != 0 or b"\n" not in answer:
+            log.warning("model examination ended with status %d", process.returncode)
             raise InvalidModel("The model broke the check: it needs too much memory or time, or its graph is damaged.")
-        return done.stdout
+        return answer
+
+    @contextmanager
+    def _process(self) -> Iterator[subprocess.Popen[bytes]]:
+        with self._lock:
+            if self._closed:
+                raise Unavailable("The service stops; send the model again.")
+            process = subprocess.Popen(
+                _EXAMINATION,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=os.environ | _ONE_THREAD,
+            )
+            self._running.add(process)
+        try:
+            with process:
+                try:
+                    yield process
+                finally:
+                    process.kill()
+        finally:
+            with self._lock:
+                self._running.discard(process)
 
 
 def _error(verdict: dict[str, Any]) -> PrecordiaError:

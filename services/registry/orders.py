@@ -68,8 +68,11 @@ def _check_details(text: str) -> None:
 
 
 def _check_request_id(request_id: str) -> None:
-    if len(request_id) > _LONGEST_REQUEST_ID:
-        raise InvalidArgument(f"A request_id has at most {_LONGEST_REQUEST_ID} characters.", field="request_id")
+    if len(request_id) > _LONGEST_REQUEST_ID or not (request_id.isascii() and request_id.isprintable()):
+        raise InvalidArgument(
+            f"A request_id has at most {_LONGEST_REQUEST_ID} characters, printable ASCII; a UUID is best.",
+            field="request_id",
+        )
 
 
 def checked_alias(alias: str) -> str:

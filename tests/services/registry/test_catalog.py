@@ -151,6 +151,8 @@ def test_bytes_that_are_not_those_announced_are_refused_and_nothing_stays(
         ([described("model.onnx", b"")], InvalidArgument),
         ([PublishOrder("net", manifest(), Lineage("trained")), b"chunk"], InvalidArgument),
         ([PublishOrder("net", manifest(), Lineage("trained"))] * 2, InvalidArgument),
+        ([PublishOrder("net\n", manifest(), Lineage("trained"))], InvalidArgument),
+        ([PublishOrder("net", manifest(), Lineage("trained"), request_id="\0")], InvalidArgument),
         ([PublishOrder("../net", manifest(), Lineage("trained"))], InvalidArgument),
         ([PublishOrder("net", manifest(), Lineage("found"))], InvalidArgument),
         ([PublishOrder("net", manifest(), Lineage("trained", details_json="[]"))], InvalidArgument),
@@ -266,6 +268,17 @@ async def test_a_watcher_sees_the_past_and_then_the_present(catalog: Catalog) ->
 
     assert (past.number, past.change, past.alias) == (2, ModelChange.ALIAS_SET, "prod")
     assert (present.number, present.change, present.alias) == (3, ModelChange.ALIAS_SET, "beta")
+
+
+async def test_a_number_that_no_event_can_have_is_refused(catalog: Catalog) -> None:
+    with pytest.raises(InvalidArgument):
+        await anext(catalog.changes.watch(1 << 63))
+
+
+def test_references_with_unusable_names_are_refused(catalog: Catalog) -> None:
+    for ref in (ModelRef("net\0"), ModelRef("net", alias="a\0")):
+        with pytest.raises(InvalidArgument):
+            catalog.get(ref)
 
 
 async def test_watchers_end_when_the_service_closes(catalog: Catalog) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from precordia.errors import InvalidModel, PrecordiaError
+from precordia.errors import InvalidModel, PrecordiaError, Unavailable
 from services.registry import onnx_graph, onnx_mend
 from services.registry.onnx_check import ModelCheck
 from services.registry.onnx_examination import answer
@@ -80,6 +81,19 @@ def test_an_endless_loop_ends_with_the_time_limit() -> None:
 
     with pytest.raises(InvalidModel, match=r"within 3 s|too much"):
         ModelCheck(timeout_s=3).published(endless_model().SerializeToString(), manifest())
+
+    assert time.monotonic() - begun < 20
+
+
+def test_a_service_that_stops_does_not_wait_for_an_examination() -> None:
+    check = ModelCheck(timeout_s=60)
+    begun = time.monotonic()
+    threading.Timer(1.0, check.close).start()
+
+    with pytest.raises(Unavailable):
+        check.published(endless_model().SerializeToString(), manifest())
+    with pytest.raises(Unavailable):
+        check.published(linear_model().SerializeToString(), manifest())
 
     assert time.monotonic() - begun < 20
 
