@@ -233,7 +233,7 @@ def examples(
         usable = np.isfinite(y).all(axis=1)
     else:
         y = split.columns(group, labels)
-        usable = split.knows(group)
+        usable: NDArray[np.bool_] = split.knows(group)
         if task is Task.MULTICLASS:
             usable = usable & (y.sum(axis=1) == 1)
     _tell_what_is_left_out(split, usable, role, tell)

@@ -6,6 +6,7 @@ export fails where ONNX Runtime and torch do not agree.
 
 from __future__ import annotations
 
+import json
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
@@ -97,10 +98,11 @@ def _keep_to_the_graph(model: onnx.ModelProto) -> None:
     del graph.value_info[:]
 
 
-def weights_file(network: nn.Module, facts: Mapping[str, str]) -> bytes:
-    """The weights as a safetensors file, with facts about the architecture in its header."""
+def weights_file(network: nn.Module, facts: Mapping[str, str | int]) -> bytes:
+    """The weights as a safetensors file, with facts about the architecture, as JSON, in its header."""
     tensors = {name: value.detach().contiguous() for name, value in network.state_dict().items()}
-    return save(tensors, metadata=dict(facts))
+    # One key: the order of several would differ from run to run, and equal weights make equal files.
+    return save(tensors, metadata={"architecture": json.dumps(dict(facts), sort_keys=True)})
 
 
 def check_parity(network: nn.Module, model: bytes, examples: NDArray[np.float32]) -> float:

@@ -123,8 +123,8 @@ def make_plan(
     grid = InputSpec(
         "ecg",
         parse_leads(spec.leads or STANDARD_LEADS),
-        spec.sample_rate_hz or rate_hz,
-        spec.duration_s or duration_s,
+        float(spec.sample_rate_hz or rate_hz),
+        float(spec.duration_s or duration_s),
     )
     plan = Plan(
         network=network(spec.base).info.name,

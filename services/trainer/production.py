@@ -233,8 +233,8 @@ def contract(plan: Plan, task: Task) -> Manifest:
     return plan.manifest(task, activation=_ACTIVATION[task], origin=origin)
 
 
-def _architecture(plan: Plan) -> dict[str, str]:
-    return {"network": plan.network, "leads": str(len(plan.input.leads)), "outputs": str(len(plan.labels))}
+def _architecture(plan: Plan) -> dict[str, str | int]:
+    return {"network": plan.network, "leads": len(plan.input.leads), "outputs": len(plan.labels)}
 
 
 def run_report(plan: Plan, materials: Materials, trained: Trained, finished: torch.nn.Module) -> dict[str, Any]:
