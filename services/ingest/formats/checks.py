@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -100,7 +101,7 @@ def _spread_mv(lead: Channel) -> float | None:
     values = lead.samples if lead.missing is None else lead.samples[~lead.missing]
     if values.size == 0:
         return None
-    scale = factor / abs(lead.gain) if lead.gain else factor
     wide = values.astype(np.float64)
-    with np.errstate(all="ignore"):
-        return float(np.nanstd(wide) if wide.dtype.kind == "f" and np.isnan(wide).any() else wide.std()) * scale
+    mean = float(wide.mean())
+    variance = max(0.0, float(np.dot(wide, wide)) / wide.size - mean * mean)
+    return math.sqrt(variance) * (factor / abs(lead.gain) if lead.gain else factor)

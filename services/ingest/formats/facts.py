@@ -77,7 +77,7 @@ def resolve_rate(stated: float | None, hints: Hints, *, tolerance: float = 1e-6)
             )
         if not (math.isfinite(hinted) and 0 < hinted <= MAX_RATE_HZ):
             raise InvalidArgument("--rate is a positive number of samples per second.", field="sample_rate_hz")
-        return hinted
+        return float(hinted)
     rate = checked_rate(stated)
     if hinted is not None and not math.isclose(hinted, rate, rel_tol=tolerance):
         raise HintConflict(
@@ -151,6 +151,7 @@ def missing_leads(channels: int) -> MissingField:
         f"The file does not name its {channels} channels; give --leads with {channels} names in file order, "
         "for example --leads I,II,III,aVR,aVL,aVF,V1,V2,V3,V4,V5,V6.",
         field="lead_names",
+        channels=channels,
     )
 
 

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import services.ingest.formats.dicom as dicom
+import services.ingest.formats.mat as mat
+import services.ingest.formats.npy as npy
+import services.ingest.formats.table as table
 import services.ingest.formats.wfdb as wfdb
 from precordia.errors import PrecordiaError, UnknownFormat, UnreadableFile
 from precordia.record import Hints, Provenance, Recording
@@ -28,9 +31,15 @@ class Reader:
     read: Callable[[Source, Hints, ReaderContext], tuple[ParsedEcg, ...]]
 
 
+_TABLE = Reader(table.FORMAT, table.VERSION, table.sniff, table.read)
+
 READERS: tuple[Reader, ...] = (
     Reader(dicom.FORMAT, dicom.VERSION, dicom.sniff, dicom.read),
+    Reader(npy.NPZ, npy.VERSION, npy.sniff_npz, npy.read_npz),
+    Reader(npy.NPY, npy.VERSION, npy.sniff_npy, npy.read_npy),
     Reader(wfdb.FORMAT, wfdb.VERSION, wfdb.sniff, wfdb.read),
+    Reader(mat.FORMAT, mat.VERSION, mat.sniff, mat.read),
+    _TABLE,
 )
 """In the order in which they are asked."""
 
@@ -55,7 +64,7 @@ def read_source(
     """
     hints = hints or Hints()
     context.limits.check_bytes(len(source.content) + sum(map(len, source.companions.values())))
-    reader = sniff(source)
+    reader = sniff(source) or (_TABLE if hints.delimiter else None)
     if reader is None:
         raise UnknownFormat(
             "No reader knows this file. Read are DICOM waveforms, WFDB (.hea with its signal files), CSV, TSV, "
