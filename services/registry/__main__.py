@@ -80,7 +80,8 @@ class _Sweeper:
         while True:
             try:
                 removed = await in_worker(self._catalog.sweep)
-                log.info("files without a model removed: %d", removed)
+                if removed:
+                    log.info("files without a model removed: %d", removed)
             except PrecordiaError as error:
                 log.warning("files without a model were not removed: %s", error.message)
             await asyncio.sleep(self._every_s)

@@ -15,7 +15,7 @@ from typing import Any
 from precordia.errors import InvalidModel, PrecordiaError, Unavailable, by_reason
 from precordia.manifest import Manifest
 from precordia.record import Remark
-from services.registry.onnx_examination import Examined
+from services.registry.examined import Examined
 
 log = logging.getLogger(__name__)
 

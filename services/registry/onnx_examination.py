@@ -14,7 +14,6 @@ import json
 import resource
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import onnx
@@ -26,19 +25,9 @@ from precordia.manifest import Manifest
 from precordia.onnx_metadata import MANIFEST_KEY, input_grid, manifest_from_metadata, metadata_from_manifest
 from precordia.record import Remark
 from services.registry import onnx_graph, onnx_mend
+from services.registry.examined import Examined
 from services.registry.onnx_graph import Port
 from services.registry.onnx_run import TrialInput, plain_reason, try_model
-
-
-@dataclass(frozen=True)
-class Examined:
-    """A model that can be served. `content` is what to keep: the file as it came, or mended."""
-
-    manifest: Manifest
-    content: bytes
-    opset: int
-    producer: str
-    remarks: tuple[Remark, ...] = ()
 
 
 def examine_published(content: bytes, manifest: Manifest) -> Examined:

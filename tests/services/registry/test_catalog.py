@@ -27,8 +27,9 @@ from precordia.storage.blobs import BlobStore
 from precordia.storage.database import open_database
 from services.registry.catalog import Catalog
 from services.registry.changes import ModelChanges
+from services.registry.examined import Examined
 from services.registry.onnx_check import ModelCheck
-from services.registry.onnx_examination import Examined, examine_imported, examine_published
+from services.registry.onnx_examination import examine_imported, examine_published
 from services.registry.orders import ImportOrder, PublishOrder
 from services.registry.shipped import publish_shipped
 from services.registry.store import ModelStore

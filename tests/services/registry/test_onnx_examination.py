@@ -15,7 +15,8 @@ from precordia.manifest import Activation, CoInput, CoInputs, InputSpec, Manifes
 from precordia.onnx_metadata import MANIFEST_KEY, metadata_from_manifest
 from precordia.record import Unit
 from precordia.steps import Step
-from services.registry.onnx_examination import Examined, examine_imported, examine_published
+from services.registry.examined import Examined
+from services.registry.onnx_examination import examine_imported, examine_published
 from tests.services.registry.graphs import LABELS, SAMPLES, WEIGHTS, answers, linear_model, manifest, model, norm_model
 
 OLDER = (("target_keys", "['NORM', 'MI', 'CD']"), ("sampling_rate", "10"), ("scale", "milliVolt"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -152,6 +154,14 @@ async def test_lists_come_in_pages(address: str, registry: RegistryClient) -> No
 
     assert [model.name for model in first.models] == ["a", "b"]
     assert ([model.name for model in rest.models], rest.next_page_token) == (["c"], "")
+
+
+def test_the_service_itself_loads_no_onnx_library_and_no_torch() -> None:
+    code = "import services.registry.__main__, sys; print({'onnx', 'onnxruntime', 'torch'} & set(sys.modules))"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "set()"
 
 
 async def test_a_restart_shows_the_same_models(tmp_path: Path) -> None:
