@@ -33,14 +33,14 @@ def facts_to_json(stored: StoredRecording) -> str:
         "reader": stored.reader,
         "reader_version": stored.reader_version,
         "hints": stored.hints.to_json(),
-        "device": _device_to_json(stored.device),
         "transforms": list(stored.transforms),
     }
     return json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
 
 
-def _device_to_json(device: Device) -> dict[str, Any]:
-    return {
+def device_to_json(device: Device) -> str:
+    """What the device said, apart from the other facts: its median beats outweigh all of them."""
+    said = {
         "manufacturer": device.manufacturer,
         "model": device.model,
         "filters": dict(device.filters),
@@ -48,6 +48,7 @@ def _device_to_json(device: Device) -> dict[str, Any]:
         "statements": list(device.statements),
         "median_beats": {lead: list(beat) for lead, beat in device.median_beats.items()},
     }
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":"))
 
 
 def _device_from_json(value: Mapping[str, Any]) -> Device:
@@ -62,7 +63,7 @@ def _device_from_json(value: Mapping[str, Any]) -> Device:
 
 
 def facts_from_row(row: RowMapping) -> StoredRecording:
-    """A recording from its row in the table."""
+    """A recording from its row in the table; without the device's part where the row lacks it."""
     facts = json.loads(row["facts"])
     acquired = facts["acquired_at"]
     return StoredRecording(
@@ -89,7 +90,7 @@ def facts_from_row(row: RowMapping) -> StoredRecording:
         hints=Hints.from_json(facts["hints"]),
         created_at=as_utc(row["created_at"]),
         supersedes=row["supersedes"],
-        device=_device_from_json(facts["device"]),
+        device=_device_from_json(json.loads(row["device"])) if "device" in row else Device(),
         transforms=tuple(facts["transforms"]),
     )
 

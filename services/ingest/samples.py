@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from precordia.errors import UnreadableFile
+from precordia.errors import InternalError
 from precordia.record import Channel, Native, Provenance, Recording
 from precordia.storage.blobs import BlobStore
 from precordia.stored import StoredChannel, StoredRecording
@@ -54,7 +54,7 @@ def unpack_channels(data: bytes, stored: Sequence[StoredChannel]) -> tuple[Chann
     """The channels again, as `stored` describes them.
 
     Raises:
-        UnreadableFile: the bytes do not fit the description.
+        InternalError: the bytes do not fit the description.
     """
     view, start, channels = memoryview(data), 0, []
     for facts in stored:
@@ -90,8 +90,8 @@ def _channel(view: memoryview, start: int, facts: StoredChannel) -> tuple[Channe
     return channel, end + 1
 
 
-def _damaged() -> UnreadableFile:
-    return UnreadableFile("The stored samples are damaged; delete the recording and import its source again.")
+def _damaged() -> InternalError:
+    return InternalError("The stored samples are damaged; delete the recording and import its source again.")
 
 
 def store_samples(blobs: BlobStore, recordings: Sequence[Recording]) -> list[Place]:
@@ -121,7 +121,7 @@ def read_samples(blobs: BlobStore, place: Place) -> bytes:
     """The bytes at a place; from a local store only these, else the whole blob is fetched.
 
     Raises:
-        UnreadableFile: they are not the bytes that were stored.
+        InternalError: they are not the bytes that were stored.
     """
     path = blobs.local_path(place.blob)
     if path is None:

@@ -15,7 +15,7 @@ from sqlalchemy.engine import RowMapping
 from precordia.errors import DatasetNotFound, InvalidArgument, RecordingNotFound
 from precordia.storage.database import read_only
 from precordia.stored import StoredRecording
-from services.ingest.facts import facts_from_row, facts_to_json
+from services.ingest.facts import device_to_json, facts_from_row, facts_to_json
 from services.ingest.membership import add_members, ensure_dataset, forget_counts, now
 from services.ingest.pages import checked_page_size, page_token, token_row
 from services.ingest.samples import Place
@@ -146,7 +146,7 @@ class RecordingStore:
     def page(
         self, *, page_size: int = 0, token: str = "", dataset: str = "", source_sha256: Sequence[str] = ()
     ) -> RecordingPage:
-        """Current recordings in order of arrival; superseded ones are not listed.
+        """Current recordings in order of arrival; superseded ones are not listed, nor what devices said.
 
         Args:
             page_size: 1 to 1000; 0 = 100.
@@ -234,6 +234,7 @@ def _row(recording: NewRecording, at: datetime) -> dict[str, Any]:
         "variable": stored.hints.variable,
         "patient_key": stored.patient_key,
         "facts": facts_to_json(stored),
+        "device": device_to_json(stored.device),
         "blob": place.blob,
         "blob_offset": place.offset,
         "blob_bytes": place.size_bytes,
@@ -253,7 +254,8 @@ def _recording_row(connection: Connection, recording_id: str) -> RowMapping:
 
 
 def _listed(dataset: str, source_sha256: Sequence[str]) -> Select[Any]:
-    query = select(recordings).where(recordings.c.superseded_by == "")
+    shown = [column for column in recordings.c if column.name != "device"]
+    query = select(*shown).where(recordings.c.superseded_by == "")
     if dataset:
         query = (
             query.add_columns(members.c.labels.label("dataset_labels"))

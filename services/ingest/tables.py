@@ -56,6 +56,7 @@ recordings = Table(
     Column("variable", Text, nullable=False),  # of the hints: which array of the source was read
     Column("patient_key", Text, nullable=False),
     Column("facts", Text, nullable=False),  # JSON: services.ingest.facts
+    Column("device", Text, nullable=False),  # JSON: what the device said; lists leave it out
     Column("blob", String(64), nullable=False, index=True),  # samples: services.ingest.samples
     Column("blob_offset", BigInteger, nullable=False),
     Column("blob_bytes", BigInteger, nullable=False),

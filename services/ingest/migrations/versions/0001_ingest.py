@@ -39,6 +39,7 @@ def upgrade() -> None:
         sa.Column("variable", sa.Text(), nullable=False),
         sa.Column("patient_key", sa.Text(), nullable=False),
         sa.Column("facts", sa.Text(), nullable=False),
+        sa.Column("device", sa.Text(), nullable=False),
         sa.Column("blob", sa.String(64), nullable=False),
         sa.Column("blob_offset", sa.BigInteger(), nullable=False),
         sa.Column("blob_bytes", sa.BigInteger(), nullable=False),
