@@ -21,7 +21,9 @@ LABELS = ("FAST", "WIDE")
 SMALL = {"crop_s": 2.0, "max_epochs": 4, "batch_size": 8, "averaging": 0.9}
 
 
-def ecg(*, fast: bool, wide: bool, generator: np.random.Generator, duration_s: float = DURATION_S) -> NDArray[np.float32]:
+def ecg(
+    *, fast: bool, wide: bool, generator: np.random.Generator, duration_s: float = DURATION_S
+) -> NDArray[np.float32]:
     """Millivolts, (12, samples)."""
     time_s = np.arange(round(duration_s * RATE_HZ)) / RATE_HZ
     interval_s, width_s = (0.45 if fast else 0.95), (0.09 if wide else 0.03)

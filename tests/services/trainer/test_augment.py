@@ -5,7 +5,7 @@ from services.trainer import augment
 from services.trainer.recipe import DEFAULT, PUBLISHED
 
 
-@pytest.fixture()
+@pytest.fixture
 def generator() -> np.random.Generator:
     return np.random.default_rng(0)
 

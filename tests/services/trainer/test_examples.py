@@ -5,7 +5,7 @@ from precordia.errors import InvalidTrainingSpec
 from services.trainer.examples import Examples, draw_validation
 
 
-@pytest.fixture()
+@pytest.fixture
 def labelled() -> tuple[np.ndarray, list[str]]:
     generator = np.random.default_rng(1)
     y = (generator.random((600, 4)) < [0.5, 0.2, 0.05, 0.1]).astype(np.float32)

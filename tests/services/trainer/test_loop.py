@@ -146,7 +146,9 @@ def test_the_best_weights_are_kept_where_the_recipe_says_so(tmp_path: Path) -> N
 
 def test_exclusive_classes_are_learnt(tmp_path: Path) -> None:
     recipe = DEFAULT.changed(SMALL | {"max_epochs": 5})
-    run = run_of(recipe, task=Task.MULTICLASS, train=made(40, 0, exclusive=True), validation=made(16, 1, exclusive=True))
+    run = run_of(
+        recipe, task=Task.MULTICLASS, train=made(40, 0, exclusive=True), validation=made(16, 1, exclusive=True)
+    )
     trained, _ = train(run, tmp_path)
     assert trained.history[-1]["accuracy"] >= 0.9
 

@@ -5,7 +5,7 @@ from sklearn import metrics as sk
 from services.trainer import metrics
 
 
-@pytest.fixture()
+@pytest.fixture
 def labelled() -> tuple[np.ndarray, np.ndarray]:
     generator = np.random.default_rng(0)
     truth = (generator.random((300, 4)) < [0.5, 0.2, 0.1, 0.3]).astype(np.uint8)
