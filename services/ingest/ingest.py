@@ -18,7 +18,7 @@ from precordia.stored import ImportPreview, StoredRecording
 from services.ingest.batch_import import KIND, BatchImport, StagedSource, import_request
 from services.ingest.datasets import Datasets
 from services.ingest.export import ExportFile, check_export, export
-from services.ingest.formats import Limits, ReaderContext, read_source
+from services.ingest.formats import Limits, ReaderContext, preview_source, read_source
 from services.ingest.importer import Importer
 from services.ingest.label_table import ColumnNames, read_label_table
 from services.ingest.labels import Labels
@@ -82,9 +82,16 @@ class Ingest:
 
     def preview(self, source: Source, hints: Hints) -> ImportPreview:
         """What the readers would do with a source, and what they still need. Nothing is kept."""
-        from services.ingest.formats import preview_source
-
-        return preview_source(source, hints, self._context)
+        seen = preview_source(source, hints, self._context)
+        return ImportPreview(
+            format=seen.format,
+            proposal=seen.proposal,
+            missing_fields=seen.missing_fields,
+            header_rows=seen.header_rows,
+            orientation=seen.orientation,
+            columns=seen.column_names,
+            remarks=seen.remarks,
+        )
 
     def start_import(
         self, sources: Sequence[StagedSource], hints: Hints, *, dataset: str = "", request_id: str = ""
@@ -149,7 +156,7 @@ class Ingest:
         return self._labels.attach(dataset, read_label_table(content, scheme, names))
 
     def create_snapshot(
-        self, dataset: str, rules: Sequence[SplitRule], *, seed: int = 0, request_id: str = ""
+        self, dataset: str, rules: Sequence[SplitRule] = (), *, seed: int = 0, request_id: str = ""
     ) -> Snapshot:
         """Freeze a dataset; the same request again gives the same snapshot, whatever changed since."""
         asked = fingerprint("create_snapshot", dataset, repr(tuple(rules)), str(seed))

@@ -13,6 +13,7 @@ from precordia.source import Source
 from precordia.steps import Step
 
 CONDITIONED = Hints(
+    lead_names=STANDARD_LEADS,
     unit=Unit.STANDARDISED,
     applied=(Step("band_pass", 1, {"low_hz": 0.5, "high_hz": 40.0}), Step("z_score")),
 )

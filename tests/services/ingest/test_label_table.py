@@ -34,7 +34,7 @@ def test_several_rows_of_a_file_are_several_labels() -> None:
 
 
 def test_separators_byte_order_mark_and_quotes_are_understood() -> None:
-    content = "\ufefffile_name;label;ICD-10\r\n\"a;1.dcm\";NORM;\r\n".encode()
+    content = '\ufefffile_name;label;ICD-10\r\n"a;1.dcm";NORM;\r\n'.encode()
     assert read_label_table(content).rows[0].key == "a;1.dcm"
 
 

@@ -71,7 +71,9 @@ def many(patients: int, seed: int) -> list[SplitItem]:
     found = []
     for patient in range(patients):
         for _ in range(generator.choice((1, 1, 2, 3))):
-            labels = tuple(label for label, share in (("N", 0.5), ("M", 0.2), ("R", 0.05)) if generator.random() < share)
+            labels = tuple(
+                label for label, share in (("N", 0.5), ("M", 0.2), ("R", 0.05)) if generator.random() < share
+            )
             found.append(SplitItem(f"p{patient}", "", labels))
     return found
 
@@ -105,8 +107,9 @@ def test_every_record_is_in_one_split_and_no_patient_in_two(facts: list[tuple[in
     found = items(*((str(patient), "", labels) for patient, labels in facts))
     try:
         splits = make_splits(found, [SplitRule("train", (), 0.6), SplitRule("test", (), 0.3)], seed=seed)
-    except InvalidSplit as refused:
-        assert len({item.patient for item in found}) < 8, refused.message
+    except InvalidSplit:
+        few = len({item.patient for item in found}) < 8
+        assert few  # with more, neither split can be empty
         return
     assert sorted(index for indices in splits.values() for index in indices) == list(range(len(found)))
     patients = [{found[i].patient for i in indices} for indices in splits.values()]
