@@ -39,7 +39,11 @@ class RunningService:
 
 
 class ServiceDied(FailedPrecondition):
-    """A service ended by itself. Details: service."""
+    """A service ended by itself. `log` is the end of what it said since it was started."""
+
+    def __init__(self, message: str, *, service: str, log: str) -> None:
+        super().__init__(message, service=service)
+        self.log = log
 
 
 def ports_from(first: int | None) -> Mapping[str, int]:
@@ -76,6 +80,7 @@ class Fleet:
         self._say = say
         self._lock = _Lock(home)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._log_starts: dict[str, int] = {}
         self.running: list[RunningService] = []
 
     def __enter__(self) -> Fleet:
@@ -90,7 +95,7 @@ class Fleet:
         """Start all services and wait until each serves.
 
         Raises:
-            ServiceDied: one ended, or did not serve in time; the message ends with its log.
+            ServiceDied: one ended, or did not serve in time.
         """
         for wave in WAVES:
             for service in wave:
@@ -107,7 +112,7 @@ class Fleet:
         """Wait for ever, or until a service ends by itself.
 
         Raises:
-            ServiceDied: it did; the message ends with its log.
+            ServiceDied: it did.
         """
         while True:
             for service in self._children:
@@ -130,6 +135,7 @@ class Fleet:
         address_file(service, self._home).unlink(missing_ok=True)
         peers = {one.service: one.address for one in self.running}
         with log.open("ab") as sink:
+            self._log_starts[service] = sink.tell()
             child = subprocess.Popen(
                 [sys.executable, "-m", f"services.{service}"],
                 env=service_environment(service, self._home, self._ports[service], peers),
@@ -151,16 +157,17 @@ class Fleet:
                 return found
             self._check(service)
             time.sleep(_POLL_S)
-        raise ServiceDied(f"{service} did not serve within {START_S:.0f} s.{self._tail(service)}", service=service)
+        raise self._died(service, f"did not serve within {START_S:.0f} s")
 
     def _check(self, service: str) -> None:
         status = self._children[service].poll()
         if status is not None:
             how = f"signal {-status}" if status < 0 else f"status {status}"
-            raise ServiceDied(f"{service} ended with {how}.{self._tail(service)}", service=service)
+            raise self._died(service, f"ended with {how}")
 
-    def _tail(self, service: str) -> str:
-        return f" The end of its log:\n{log_tail(service, self._home)}"
+    def _died(self, service: str, how: str) -> ServiceDied:
+        log = log_tail(service, self._home, since=self._log_starts[service])
+        return ServiceDied(f"{service} {how}; the others are stopped.", service=service, log=log)
 
     def _reap(self, service: str, child: subprocess.Popen[bytes]) -> None:
         try:
@@ -169,7 +176,7 @@ class Fleet:
             self._say(f"{service} did not drain within {STOP_S:.0f} s and was killed.")
             child.kill()
             child.wait()
-        _pid_file(service, self._home).unlink(missing_ok=True)
+        _forget(service, self._home)
 
 
 def read_running(service: str, home: Path) -> RunningService | None:
@@ -181,11 +188,11 @@ def read_running(service: str, home: Path) -> RunningService | None:
         return None
 
 
-def log_tail(service: str, home: Path) -> str:
-    """The last lines of a service's log."""
+def log_tail(service: str, home: Path, since: int = 0) -> str:
+    """The last lines of a service's log, from byte `since` on."""
     try:
         with log_file(service, home).open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - 16_384))
+            file.seek(max(since, file.seek(0, os.SEEK_END) - 16_384))
             lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return "  (no log)"
@@ -204,13 +211,19 @@ def stop_detached(home: Path, say: Callable[[str], None]) -> list[str]:
                 say(f"{service} did not drain within {STOP_S:.0f} s and was killed.")
                 _signal(pid, signal.SIGKILL)
                 _gone(service, pid, 5.0)
-            _pid_file(service, home).unlink(missing_ok=True)
+            _forget(service, home)
             stopped.append(service)
     return stopped
 
 
 def _pid_file(service: str, home: Path) -> Path:
     return home / "run" / f"{service}.pid"
+
+
+def _forget(service: str, home: Path) -> None:
+    """Remove what says that a service runs; one that was killed leaves it behind."""
+    _pid_file(service, home).unlink(missing_ok=True)
+    address_file(service, home).unlink(missing_ok=True)
 
 
 def _own_pid(service: str, home: Path) -> int | None:

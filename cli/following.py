@@ -42,11 +42,16 @@ def _narrate(event: OperationEvent, output: Output, step: Step) -> None:
         output.say(str(payload.get("message", "")))
     elif event.kind == "verdict" and payload.get("status") == "refused":
         output.refuse(f"{payload.get('source', '')}: {payload.get('message', '')}")
-    elif event.kind in ("state", "published", "checkpoint"):
-        said = " ".join(
-            f"{name}={_short(value)}" for name, value in payload.items() if not isinstance(value, dict | list)
-        )
-        output.say(said if event.kind == "state" else f"{event.kind} {said}")
+    elif event.kind in ("published", "checkpoint"):
+        output.say(f"{event.kind} {_facts(payload)}")
+    elif event.kind == "state" and int(payload.get("attempt") or 1) > 1:
+        output.say(f"{payload.get('state', '')}, attempt {payload['attempt']}", "yellow")
+
+
+def _facts(payload: Mapping[str, Any]) -> str:
+    return "  ".join(
+        f"{name} {_short(value)}" for name, value in payload.items() if isinstance(value, str | int | float)
+    )
 
 
 def epoch_line(payload: Mapping[str, Any]) -> str:

@@ -97,10 +97,11 @@ def full_recording_form(stored: StoredRecording) -> dict[str, Any]:
     }
 
 
-def prediction_form(source: str, prediction: Prediction) -> dict[str, Any]:
+def prediction_form(source: str, record: str, prediction: Prediction) -> dict[str, Any]:
     """The scores of one ECG."""
     return {
         "source": source,
+        "record": record,
         "recording": prediction.recording_id,
         "model": prediction.model,
         "version": prediction.version,

@@ -64,7 +64,7 @@ class Output:
     def line(self, text: str = "", style: str = "") -> None:
         """A line of the product for people."""
         if not self.as_json:
-            self._out.print(Text(text, style=style))
+            self._out.print(Text(text, style=style), soft_wrap=True)
 
     @contextmanager
     def progress(self, what: str, total: int = 0) -> Iterator[Step]:

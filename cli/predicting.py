@@ -32,9 +32,24 @@ class _Named:
     """A recording to score, and what to call it: the path as given, or its source's name."""
 
     source: str
+    record: str
     recording_id: str
     scored_only: bool = False
     """It came with this command and is not to be kept."""
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """A prediction, with the source and the record in it that it is of."""
+
+    source: str
+    record: str
+    prediction: Prediction
+
+    @property
+    def shown(self) -> str:
+        told = not self.record or self.record == Path(self.source).stem
+        return self.source if told else f"{self.source} #{self.record}"
 
 
 async def predict_named(
@@ -56,8 +71,8 @@ async def predict_named(
         for one in named:
             if one.scored_only:
                 await precordia.ingest.delete_recording(one.recording_id)
-    pairs = [(one.source, prediction) for one, prediction in zip(named, predictions, strict=True)]
-    return _report(output, pairs, refused)
+    pairs = zip(named, predictions, strict=True)
+    return _report(output, [_Scored(one.source, one.record, prediction) for one, prediction in pairs], refused)
 
 
 async def predict_dataset(precordia: Connection, output: Output, ref: ModelRef, split: SplitRef) -> bool:
@@ -67,14 +82,14 @@ async def predict_dataset(precordia: Connection, output: Output, ref: ModelRef, 
     client = precordia.inference.operations
     await succeeded(client, started, output, "Predicting")
     names = {
-        one.recording_id: one.source_name + (f" #{one.source_record}" if one.source_record else "")
+        one.recording_id: (one.source_name, one.source_record)
         async for one in precordia.ingest.recordings(split.dataset)
     }
-    pairs = [
-        (names.get(prediction.recording_id, ""), prediction)
+    scored = [
+        _Scored(*names.get(prediction.recording_id, ("", "")), prediction)
         async for prediction in precordia.inference.predictions(started.operation_id)
     ]
-    return _report(output, pairs, [])
+    return _report(output, scored, [])
 
 
 async def _resolve(
@@ -90,7 +105,8 @@ async def _resolve(
             refused += verdicts.refused
             continue
         try:
-            named.append(_Named((await precordia.ingest.get_recording(text)).source_name, text))
+            stored = await precordia.ingest.get_recording(text)
+            named.append(_Named(stored.source_name, stored.source_record, text))
         except RecordingNotFound as error:
             output.refuse(f"{text}: {explain(error)}")
             refused.append({"source": text, **error_form(error)})
@@ -103,7 +119,8 @@ def _is_file(text: str) -> bool:
 
 
 def _imported(one: Imported, keep: bool) -> _Named:
-    return _Named(one.source, one.recording.recording_id, scored_only=one.created and not keep)
+    stored = one.recording
+    return _Named(one.source, stored.source_record, stored.recording_id, scored_only=one.created and not keep)
 
 
 async def _predict(
@@ -130,34 +147,42 @@ async def _patiently(
     return await precordia.inference.predict(ref, inputs, priority, timeout_s=300.0)
 
 
-def _report(output: Output, pairs: Sequence[tuple[str, Prediction]], refused: list[dict[str, Any]]) -> bool:
-    scored = [(source, one) for source, one in pairs if not one.error_reason]
-    for source, one in pairs:
-        if one.error_reason:
-            output.refuse(f"{source or one.recording_id}: {one.error_message}")
-            refused.append(
-                {
-                    "source": source,
-                    "recording": one.recording_id,
-                    "reason": one.error_reason,
-                    "message": one.error_message,
-                }
-            )
+def _report(output: Output, answers: Sequence[_Scored], refused: list[dict[str, Any]]) -> bool:
+    scored = [one for one in answers if not one.prediction.error_reason]
+    for one in answers:
+        if one.prediction.error_reason:
+            output.refuse(f"{one.shown or one.prediction.recording_id}: {one.prediction.error_message}")
+            refused.append(_refused_form(one))
     _table(output, scored)
-    predictions = [forms.prediction_form(source, one) for source, one in scored]
+    predictions = [forms.prediction_form(one.source, one.record, one.prediction) for one in scored]
     output.document({"predictions": predictions, "refused": refused})
     return not refused
 
 
-def _table(output: Output, scored: Sequence[tuple[str, Prediction]]) -> None:
+def _refused_form(one: _Scored) -> dict[str, Any]:
+    return {
+        "source": one.source,
+        "record": one.record,
+        "recording": one.prediction.recording_id,
+        "reason": one.prediction.error_reason,
+        "message": one.prediction.error_message,
+    }
+
+
+def _table(output: Output, scored: Sequence[_Scored]) -> None:
     if not scored:
         return
-    first = scored[0][1]
+    first = scored[0].prediction
     output.line(f"{first.model}:{first.version}  {first.task.value if first.task else ''}", "bold")
     names = [score.name + (f" [{score.unit}]" if score.unit else "") for score in first.scores]
     rows = [
-        (source, one.recording_id, *(_score(score.value, score.threshold) for score in one.scores), _warnings(one))
-        for source, one in scored
+        (
+            one.shown,
+            one.prediction.recording_id,
+            *(_score(score.value, score.threshold) for score in one.prediction.scores),
+            "; ".join(remark.message for remark in one.prediction.remarks),
+        )
+        for one in scored
     ]
     output.table("predictions", ("source", "recording", *(f"#{name}" for name in names), "warnings"), rows)
 
@@ -165,7 +190,3 @@ def _table(output: Output, scored: Sequence[tuple[str, Prediction]]) -> None:
 def _score(value: float, threshold: float | None) -> Text:
     """Above its threshold (or one half, where the model has none) a score is bold."""
     return Text(f"{value:.3f}", style="bold" if value >= (0.5 if threshold is None else threshold) else "dim")
-
-
-def _warnings(prediction: Prediction) -> str:
-    return "; ".join(remark.message for remark in prediction.remarks)

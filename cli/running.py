@@ -58,8 +58,9 @@ def explain(error: PrecordiaError) -> str:
     """What went wrong and what to do, on one line."""
     text = " ".join(error.message.split())
     if isinstance(error, ServiceUnavailable):
-        return f"{text.rstrip('.?')}. Start the services with `precordia up`."
-    return text
+        return f"{text.removesuffix('; is it running?').rstrip('.')}. Start the services with `precordia up`."
+    request_id = error.details.get("request_id")
+    return f"{text} ({request_id})" if request_id else text
 
 
 def error_form(error: PrecordiaError) -> dict[str, str]:

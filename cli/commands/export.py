@@ -33,9 +33,7 @@ class View(StrEnum):
 def export(
     recordings: Annotated[list[str], typer.Argument(metavar="REC...", help="Recording ids.")],
     file_format: Annotated[str, typer.Option("--format", metavar="FORMAT", help="npz or csv.")],
-    to: Annotated[
-        Path, typer.Option("-o", "--output", metavar="PATH", help="A file for one recording, else a folder.")
-    ],
+    to: Annotated[str, typer.Option("-o", "--output", metavar="PATH", help="A file for one recording, else a folder.")],
     view: Annotated[View, typer.Option("--view", help="What of the recording.")] = View.RAW,
     rate: Annotated[float | None, typer.Option("--rate", metavar="HZ", help="Resample to this rate.")] = None,
     as_json: options.Json = False,
@@ -46,7 +44,7 @@ def export(
 
     Examples: `precordia export rec-1 --format npz -o ecg.npz` · `precordia export rec-1 rec-2 --format csv -o folder/`
     """
-    if len(recordings) > 1 and to.is_file():
+    if len(recordings) > 1 and Path(to).is_file():
         raise typer.BadParameter("Several recordings need a folder.", param_hint="--output")
 
     async def work(precordia: Connection, output: Output) -> bool:
@@ -71,15 +69,15 @@ def export(
     run_connected(work, as_json=as_json)
 
 
-def _paths(recording: str, files: list[ExportedFile], to: Path, *, alone: bool) -> list[Path]:
+def _paths(recording: str, files: list[ExportedFile], to: str, *, alone: bool) -> list[Path]:
     """Where each file of a recording goes: under the name given, or into the folder given."""
-    folder = to.is_dir() or not alone or str(to).endswith(("/", os.sep))
-    if folder:
+    path = Path(to)
+    if path.is_dir() or not alone or to.endswith(("/", os.sep)):
         names = [Path(file.name).name for file in files]
-        return [to / (name if alone or name.startswith(recording) else f"{recording}-{name}") for name in names]
+        return [path / (name if alone or name.startswith(recording) else f"{recording}-{name}") for name in names]
     if len(files) == 1:
-        return [to]
-    return [to.with_suffix(Path(file.name).suffix) for file in files]
+        return [path]
+    return [path.with_suffix(Path(file.name).suffix) for file in files]
 
 
 def _written(recording: str, file: ExportedFile, path: Path) -> dict[str, Any]:

@@ -70,7 +70,8 @@ async def _import(
         "imported": [forms.imported_form(one.source, one.recording, one.created) for one in verdicts.imported],
         "refused": list(verdicts.refused),
     }
-    _table(output, verdicts.imported)
+    if verdicts.imported:
+        _table(output, verdicts.imported)
     if labels is not None and verdicts.imported:
         outcome = await attach_labels(precordia, dataset, labels)
         document["labels"] = forms.labels_form(outcome)
@@ -113,6 +114,7 @@ async def _preview(precordia: Connection, output: Output, paths: list[str], hint
         )
         for path, one in shown
     ]
-    output.table("files", ("source", "format", "would be read with", "still missing", "warnings"), rows)
+    if rows:
+        output.table("files", ("source", "format", "would be read with", "still missing", "warnings"), rows)
     output.document({"previews": [forms.preview_form(path, one) for path, one in shown], "refused": list(refused)})
     return not refused

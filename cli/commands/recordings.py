@@ -29,7 +29,8 @@ def recordings(
         rows = [
             (
                 one.recording_id,
-                one.source_name + (f" #{one.source_record}" if one.source_record else ""),
+                one.source_name,
+                one.source_record,
                 one.format,
                 len(one.leads),
                 f"{one.sample_rate_hz:g}",
@@ -38,7 +39,9 @@ def recordings(
             )
             for one in found
         ]
-        output.table("recordings", ("recording", "source", "format", "#leads", "#Hz", "#samples", "labels"), rows)
+        output.table(
+            "recordings", ("recording", "source", "record", "format", "#leads", "#Hz", "#samples", "labels"), rows
+        )
         output.document({"recordings": [forms.recording_form(one) for one in found]})
         return True
 

@@ -32,7 +32,7 @@ def status(as_json: options.Json = False) -> None:
         output.line(f"precordia {version('precordia')}  home {home_folder()}")
         output.table("services", ("service", "state", "address"), rows)
         training = await _training(precordia)
-        if training and training["message"]:
+        if training and not training["can_train"]:
             output.say(training["message"], "yellow")
         document: dict[str, Any] = {
             "version": version("precordia"),

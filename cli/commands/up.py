@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cli import options
-from cli.embedded import Fleet, RunningService, ports_from
+from cli.embedded import Fleet, RunningService, ServiceDied, ports_from
 from cli.output import Output
 from cli.running import reported
 from precordia.home import home_folder
@@ -42,15 +42,23 @@ def up(
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _as_interrupt)
     with reported(output), Fleet(folder, ports_from(ports), output.say) as fleet:
-        fleet.start()
-        _ready(output, folder, fleet.running, detached=detach)
-        if detach:
-            fleet.let_go()
-            return
         try:
-            fleet.watch()
-        except KeyboardInterrupt:
-            output.say("Stopping: every service finishes what it is doing.")
+            _run(output, folder, fleet, detach=detach)
+        except ServiceDied as error:
+            output.say(f"The end of the log of {error.details['service']}:\n{error.log}")
+            raise
+
+
+def _run(output: Output, home: Path, fleet: Fleet, *, detach: bool) -> None:
+    fleet.start()
+    _ready(output, home, fleet.running, detached=detach)
+    if detach:
+        fleet.let_go()
+        return
+    try:
+        fleet.watch()
+    except KeyboardInterrupt:
+        output.say("Stopping: every service finishes what it is doing.")
 
 
 def _as_interrupt(number: int, frame: object) -> None:
