@@ -1,0 +1,213 @@
+"""The whole command line against the four real services."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from typer.testing import CliRunner
+
+from cli.app import app
+from precordia.leads import STANDARD_LEADS
+
+Say = Callable[..., tuple[int, dict[str, Any]]]
+
+
+def _run(*arguments: str) -> tuple[int, dict[str, Any]]:
+    """Exit status and document of one command; narration must stay off stdout."""
+    answer = CliRunner().invoke(app, [*arguments, "--json"])
+    assert answer.exception is None or isinstance(answer.exception, SystemExit), answer.exception
+    return answer.exit_code, json.loads(answer.stdout)
+
+
+@pytest.fixture(scope="module")
+def precordia(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Say]:
+    """The command, with services running on a home of their own."""
+    home = tmp_path_factory.mktemp("home")
+    before = dict(os.environ)
+    for name in [name for name in os.environ if name.startswith("PRECORDIA_") and name != "PRECORDIA_TESTDATA"]:
+        del os.environ[name]
+    os.environ["PRECORDIA_HOME"] = str(home)
+    try:
+        started = subprocess.run(
+            [sys.executable, "-m", "cli", "up", "--ports", "0", "--detach", "--json"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert started.returncode == 0, started.stderr
+        document = json.loads(started.stdout)
+        assert {one["service"] for one in document["services"]} == {"ingest", "inference", "trainer", "registry"}
+        yield _run
+    finally:
+        document = _run("down")[1]
+        os.environ.clear()
+        os.environ.update(before)
+    assert sorted(document["stopped"]) == ["inference", "ingest", "registry", "trainer"]
+    assert os.listdir(home / "run") == ["up.lock"]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve synthetic 12-lead ECGs in millivolts as bare tables, and their labels."""
+    folder = tmp_path_factory.mktemp("study")
+    random = np.random.default_rng(3)
+    rows = ["file_name,label,ICD-10"]
+    for number in range(12):
+        beat = np.exp(-(((np.arange(1000) % 100) - 50) ** 2) / 20)
+        table = beat[:, None] * random.uniform(0.5, 1.5, 12) + random.normal(0, 0.01, (1000, 12))
+        lines = [",".join(STANDARD_LEADS), *(",".join(f"{value:.4f}" for value in row) for row in table)]
+        (folder / f"ecg{number}.csv").write_text("\n".join(lines) + "\n")
+        rows.append(f"ecg{number}.csv,{'NORM' if number % 2 else 'MI'},")
+    (folder.parent / "labels.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def test_all_four_services_answer(precordia: Say) -> None:
+    status, document = precordia("status")
+    assert status == 0
+    assert {one["service"]: one["state"] for one in document["services"]} == dict.fromkeys(
+        ("ingest", "inference", "trainer", "registry"), "serving"
+    )
+
+
+def test_a_second_up_on_the_same_home_is_refused(precordia: Say) -> None:
+    status, document = precordia("up", "--ports", "0", "--detach")
+    assert status == 1
+    assert document["error"]["reason"] == "ALREADY_EXISTS"
+
+
+def test_a_dicom_file_is_imported_listed_shown_and_exported(precordia: Say, dicom_ecg: Path, tmp_path: Path) -> None:
+    status, document = precordia("import", str(dicom_ecg))
+    (one,) = document["imported"]
+    assert (status, document["refused"]) == (0, [])
+    assert (one["source"], one["format"], one["rate_hz"], one["samples"]) == (str(dicom_ecg), "dicom", 1000.0, 10000)
+    assert tuple(one["leads"]) == STANDARD_LEADS
+
+    again = precordia("import", str(dicom_ecg))[1]["imported"][0]
+    assert (again["recording"], again["created"]) == (one["recording"], False)
+
+    listed = precordia("recordings")[1]["recordings"]
+    assert one["recording"] in [entry["recording"] for entry in listed]
+    shown = precordia("show", one["recording"])[1]
+    assert (shown["sha256"], len(shown["channels"])) == (one["sha256"], 12)
+
+    target = tmp_path / "ecg.npz"
+    status, document = precordia("export", one["recording"], "--format", "npz", "-o", str(target))
+    assert (status, document["exported"][0]["path"]) == (0, str(target))
+    with np.load(target) as file:
+        x, rate_hz, leads = file["x"], float(file["rate_hz"]), [str(lead) for lead in file["leads"]]
+    assert (x.shape, x.dtype, rate_hz, leads) == ((12, 10000), np.float32, 1000.0, list(STANDARD_LEADS))
+    microvolts = pydicom.dcmread(dicom_ecg).waveform_array(0).T
+    np.testing.assert_allclose(x, microvolts / 1000, rtol=0, atol=1e-6)
+
+
+def test_files_that_cannot_be_read_are_refused_one_by_one(precordia: Say, study: Path, tmp_path: Path) -> None:
+    (tmp_path / "noise.bin").write_bytes(bytes(range(256)))
+    bare = next(study.glob("*.csv"))
+    status, document = precordia("import", str(tmp_path / "noise.bin"), str(bare), str(tmp_path / "absent.csv"))
+    assert status == 1
+    assert document["imported"] == []
+    assert [(Path(one["source"]).name, one["reason"]) for one in document["refused"]] == [
+        ("noise.bin", "UNKNOWN_FORMAT"),
+        (bare.name, "MISSING_FIELD"),
+        ("absent.csv", "NOT_FOUND"),
+    ]
+
+
+def test_a_file_becomes_a_prediction_and_is_kept(precordia: Say, dicom_ecg: Path) -> None:
+    status, document = precordia("predict", str(dicom_ecg))
+    assert (status, document["refused"]) == (0, [])
+    (one,) = document["predictions"]
+    assert (one["source"], one["model"], one["version"]) == (str(dicom_ecg), "precordia-superclasses", 1)
+    assert set(one["scores"]) == {"NORM", "MI", "STTC", "CD", "HYP"}
+    assert all(0 <= score <= 1 for score in one["scores"].values())
+    by_id = precordia("predict", one["recording"])[1]["predictions"][0]
+    assert (by_id["scores"], by_id["source"]) == (one["scores"], dicom_ecg.name)
+
+
+def test_a_file_that_is_not_to_be_kept_leaves_nothing(precordia: Say, study: Path) -> None:
+    before = precordia("recordings")[1]["recordings"]
+    status, document = precordia("predict", str(study / "ecg0.csv"), "--no-keep", "--rate", "100", "--unit", "mV")
+    assert (status, len(document["predictions"])) == (0, 1)
+    assert precordia("recordings")[1]["recordings"] == before
+
+
+def test_what_cannot_be_scored_is_refused_and_the_rest_answered(precordia: Say, dicom_ecg: Path) -> None:
+    status, document = precordia("predict", "rec-none", str(dicom_ecg))
+    assert (status, len(document["predictions"])) == (1, 1)
+    assert (document["refused"][0]["source"], document["refused"][0]["reason"]) == ("rec-none", "RECORDING_NOT_FOUND")
+
+
+def test_a_model_that_is_not_there_is_said(precordia: Say, dicom_ecg: Path) -> None:
+    status, document = precordia("predict", str(dicom_ecg), "--model", "nobody")
+    assert (status, document["error"]["reason"]) == (1, "MODEL_NOT_FOUND")
+
+
+def test_a_study_is_labelled_frozen_scored_and_evaluated(precordia: Say, study: Path) -> None:
+    hints = ("--rate", "100", "--unit", "mV")
+    labels = str(study.parent / "labels.csv")
+    status, document = precordia("import", str(study), *hints, "--dataset", "study", "--labels", labels)
+    assert (status, len(document["imported"])) == (0, 12)
+    assert (document["labels"]["matched"], document["labels"]["unmatched_rows"]) == (12, [])
+
+    status, document = precordia("datasets", "snapshot", "study", "--split", "train=50%", "--split", "test=50%")
+    assert status == 0
+    assert {one["split"]: one["records"] for one in document["snapshot"]["splits"]} == {"train": 6, "test": 6}
+    (dataset,) = precordia("datasets", "study")[1]["datasets"]
+    assert (dataset["records"], dataset["labelled"], len(dataset["snapshots"])) == (12, 12, 1)
+    assert dataset["label_groups"][0]["labels"] == {"MI": 6, "NORM": 6}
+
+    status, document = precordia("predict", "--dataset", "study:test")
+    assert (status, len(document["predictions"])) == (0, 6)
+    assert {one["source"] for one in document["predictions"]} <= {f"ecg{n}.csv" for n in range(12)}
+
+    status, document = precordia("evaluate", "--dataset", "study", "--model", "precordia-superclasses")
+    assert status == 0
+    (evaluation,) = document["evaluations"]
+    assert (evaluation["model"], evaluation["n"]) == ("precordia-superclasses", 12)
+    assert 0 <= evaluation["per_class"]["NORM"]["auroc"] <= 1
+
+    kinds = [one["kind"] for one in precordia("jobs")[1]["jobs"]]
+    assert kinds[:2] == ["evaluate", "predict_dataset"]
+
+    assert precordia("datasets", "delete", "study")[0] == 0
+    assert precordia("datasets", "study")[1]["error"]["reason"] == "DATASET_NOT_FOUND"
+
+
+def test_a_model_goes_out_comes_in_and_gets_an_alias(precordia: Say, tmp_path: Path) -> None:
+    file = tmp_path / "theirs.onnx"
+    status, document = precordia("models", "export", "precordia-superclasses@shipped", "-o", str(file))
+    assert (status, document["exported"][0]["bytes"]) == (0, file.stat().st_size)
+    status, document = precordia("models", "import", str(file), "--name", "theirs")
+    assert status == 0
+    assert document["models"][0]["outputs"] == ["NORM", "MI", "STTC", "CD", "HYP"]
+    assert precordia("models", "alias", "theirs", "prod", "1")[1]["models"][0]["aliases"] == ["prod"]
+    assert precordia("models", "delete", "theirs:1")[1]["error"]["reason"] == "IN_USE"
+    assert precordia("models", "alias", "theirs", "prod", "--delete")[0] == 0
+    assert precordia("models", "delete", "theirs:1")[0] == 0
+    assert [one["model"] for one in precordia("models")[1]["models"]] == ["precordia-superclasses"]
+
+
+def test_training_without_a_dataset_is_refused(precordia: Say) -> None:
+    status, document = precordia("train", "--dataset", "nothing", "--name", "mine")
+    assert (status, document["error"]["reason"]) == (1, "DATASET_NOT_FOUND")
+
+
+def test_a_job_that_is_not_there_is_said(precordia: Say) -> None:
+    assert precordia("jobs", "nothing")[1]["error"]["reason"] == "OPERATION_NOT_FOUND"
+
+
+def test_without_json_people_get_tables(precordia: Say, dicom_ecg: Path) -> None:
+    answer = CliRunner().invoke(app, ["predict", str(dicom_ecg)])
+    assert "precordia-superclasses:1" in answer.stdout
+    assert "NORM" in answer.stdout
+    assert "{" not in answer.stdout
