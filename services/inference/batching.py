@@ -4,7 +4,7 @@ STAT goes before ROUTINE goes before BACKGROUND, first in first out within each.
 been passed over `patience` times in a row gets the next place, so that nobody starves. A full
 queue refuses (`Overloaded`, with the time after which a place is likely). Work whose caller has
 gone or whose deadline has passed is dropped when its turn comes, or earlier when room is needed,
-before it costs anything. Each item carries its own future, so answers cannot cross.
+before it costs anything. Each item carries its own reply, so answers cannot cross.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from precordia.errors import DeadlineExceeded, InternalError, Overloaded, PrecordiaError, ServiceUnavailable, TooLarge
 from precordia.prediction import Priority
@@ -25,8 +25,25 @@ log = logging.getLogger(__name__)
 
 Job = TypeVar("Job")
 Answer = TypeVar("Answer")
+Answer_contra = TypeVar("Answer_contra", contravariant=True)
 
 _ORDER = (Priority.STAT, Priority.ROUTINE, Priority.BACKGROUND)
+
+
+class Reply(Protocol[Answer_contra]):
+    """Where an answer goes; `concurrent.futures.Future` is one."""
+
+    def cancelled(self) -> bool:
+        """Whether nobody waits any more."""
+
+    def set_running_or_notify_cancel(self) -> bool:
+        """Claims the item; False where it was cancelled."""
+
+    def set_result(self, result: Answer_contra) -> None:
+        """Answers, from any thread."""
+
+    def set_exception(self, exception: BaseException) -> None:
+        """Fails, from any thread."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +82,7 @@ class _Item(Generic[Job, Answer]):
     job: Job
     priority: Priority
     deadline: float | None
-    future: Future[Answer] = field(default_factory=Future)
+    reply: Reply[Answer]
     queued_at: float = field(default_factory=time.monotonic)
 
     def expired(self, now: float) -> bool:
@@ -116,10 +133,24 @@ class Batcher(Generic[Job, Answer]):
         priority: Priority = Priority.ROUTINE,
         deadline: float | None = None,
     ) -> list[Future[Answer]]:
-        """Queues all of the jobs or none.
+        """Queues all of the jobs or none, and gives a future for each; see `put`."""
+        futures: list[Future[Answer]] = [Future() for _ in jobs]
+        self.put(jobs, futures, priority=priority, deadline=deadline)
+        return futures
+
+    def put(
+        self,
+        jobs: Sequence[Job],
+        replies: Sequence[Reply[Answer]],
+        *,
+        priority: Priority = Priority.ROUTINE,
+        deadline: float | None = None,
+    ) -> None:
+        """Queues all of the jobs or none; each is answered through its own reply.
 
         Args:
             jobs: what to run.
+            replies: one for each job.
             priority: whose turn it is.
             deadline: `time.monotonic()` after which an answer is of no use.
 
@@ -128,13 +159,12 @@ class Batcher(Generic[Job, Answer]):
             TooLarge: there never is room for so many.
             ServiceUnavailable: the batcher is closed.
         """
-        items: list[_Item[Job, Answer]] = [_Item(job, priority, deadline) for job in jobs]
+        items = [_Item(job, priority, deadline, reply) for job, reply in zip(jobs, replies, strict=True)]
         with self._changed:
             self._admit(len(items))
             self._queues[priority].extend(items)
             self._waiting += len(items)
             self._changed.notify(len(items))
-        return [item.future for item in items]
 
     def close(self, *, timeout_s: float | None = None) -> None:
         """Takes no more work, finishes what waits, and ends the threads."""
@@ -174,16 +204,16 @@ class Batcher(Generic[Job, Answer]):
 
     def _dropped(self, item: _Item[Job, Answer], now: float) -> bool:
         expired = item.expired(now)
-        if item.future.cancelled():
+        if item.reply.cancelled():
             # A caller whose deadline passed cancels too; what made it go is what counts.
             if expired:
                 self.counts.dropped_expired += 1
             else:
                 self.counts.dropped_cancelled += 1
             return True
-        if expired and item.future.set_running_or_notify_cancel():
+        if expired and item.reply.set_running_or_notify_cancel():
             self.counts.dropped_expired += 1
-            item.future.set_exception(DeadlineExceeded("The deadline passed while the ECG waited for its turn."))
+            item.reply.set_exception(DeadlineExceeded("The deadline passed while the ECG waited for its turn."))
         return expired
 
     def _work(self) -> None:
@@ -221,7 +251,7 @@ class Batcher(Generic[Job, Answer]):
 
     def _claimed(self, item: _Item[Job, Answer]) -> bool:
         """Whether the item is ours to run; it is not when its caller cancelled at this very moment."""
-        if item.future.set_running_or_notify_cancel():
+        if item.reply.set_running_or_notify_cancel():
             return True
         self.counts.dropped_cancelled += 1
         return False
@@ -247,6 +277,6 @@ class Batcher(Generic[Job, Answer]):
             self.counts.executed += len(batch)
         for item, answer in zip(batch, answers, strict=True):
             if isinstance(answer, PrecordiaError):
-                item.future.set_exception(answer)
+                item.reply.set_exception(answer)
             else:
-                item.future.set_result(answer)
+                item.reply.set_result(answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import logging
@@ -105,6 +106,9 @@ class ModelLoader:
             policy.workers,
             1000 * policy.item_s,
         )
+        # What lives now lives long: the collector need not walk it again while requests wait.
+        gc.collect()
+        gc.freeze()
         batcher: Batcher[Job, Scored] = Batcher(scorer, policy, name=f"{version.name}-{version.version}")
         return ServingModel(version.digest, version.manifest, session, scorer, batcher, profile)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -93,17 +92,51 @@ class Predictor:
         deadline: float | None,
     ) -> list[Scored | PrecordiaError]:
         runnable = [job for job in jobs if isinstance(job, Job)]
-        futures = model.serving.batcher.submit(runnable, priority=priority, deadline=deadline)
-        answers = iter(await self._answers(futures))
+        replies: list[_LoopReply] = [_LoopReply() for _ in runnable]
+        model.serving.batcher.put(runnable, replies, priority=priority, deadline=deadline)
+        answers = iter(await _answers(replies))
         return [next(answers) if isinstance(job, Job) else job for job in jobs]
 
-    async def _answers(self, futures: Sequence[Future[Scored]]) -> list[Scored | PrecordiaError]:
-        """Waits for all; a caller who goes away takes what still waits out of the queue."""
-        outcomes = await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, DeadlineExceeded) or not isinstance(outcome, Scored | PrecordiaError):
-                raise outcome
-        return [outcome for outcome in outcomes if isinstance(outcome, Scored | PrecordiaError)]
+
+class _LoopReply:
+    """A reply that is awaited on the event loop; lighter than a future for threads wrapped into one."""
+
+    __slots__ = ("_loop", "waiter")
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.waiter: asyncio.Future[Scored | PrecordiaError] = self._loop.create_future()
+
+    def cancelled(self) -> bool:
+        return self.waiter.cancelled()
+
+    def set_running_or_notify_cancel(self) -> bool:
+        return not self.waiter.cancelled()
+
+    def set_result(self, result: Scored) -> None:
+        self._loop.call_soon_threadsafe(self._settle, result)
+
+    def set_exception(self, exception: BaseException) -> None:
+        assert isinstance(exception, PrecordiaError), "the batcher answers with our errors"
+        self._loop.call_soon_threadsafe(self._settle, exception)
+
+    def _settle(self, outcome: Scored | PrecordiaError) -> None:
+        if not self.waiter.done():
+            self.waiter.set_result(outcome)
+
+
+async def _answers(replies: Sequence[_LoopReply]) -> list[Scored | PrecordiaError]:
+    """Waits for all; a caller who goes away takes what still waits out of the queue."""
+    try:
+        outcomes = [await reply.waiter for reply in replies]
+    except BaseException:
+        for reply in replies:
+            reply.waiter.cancel()
+        raise
+    for outcome in outcomes:
+        if isinstance(outcome, DeadlineExceeded):
+            raise outcome
+    return outcomes
 
 
 def _inline(source: PredictInput, points: OperatingPoints) -> Job | PrecordiaError:

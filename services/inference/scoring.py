@@ -14,11 +14,17 @@ from numpy.typing import NDArray
 
 from precordia.errors import InvalidModel, PrecordiaError
 from precordia.manifest import Activation, Aggregation, CoInput, Manifest
-from precordia.record import Remark, Sex, Signal
-from precordia.signal import Conditioned, condition
+from precordia.record import Remark, Sex, Signal, Unit
+from precordia.signal import Conditioned, Conditioner, conditioner
+from precordia.steps import Step
 from services.inference.engine import Session, Tensor, TensorSpec
 
 Scores = NDArray[np.float64]
+
+_Kind = tuple[tuple[str, ...], float, Unit, tuple[Step, ...]]
+"""What conditioning is prepared for: leads, rate, unit, and what was applied before."""
+
+_KINDS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +64,7 @@ class Scorer:
         _check_fit(session, manifest)
         self._session = session
         self._manifest = manifest
+        self._conditioners: dict[_Kind, Conditioner] = {}
         self.max_rows = max_rows
 
     def __call__(self, jobs: Sequence[Job]) -> list[Scored | PrecordiaError]:
@@ -79,8 +86,22 @@ class Scorer:
         return len(self._manifest.co_inputs.columns) if self._manifest.co_inputs else 0
 
     def _condition(self, job: Job) -> Conditioned | PrecordiaError:
+        signal = job.signal
+        kind = (signal.leads, signal.sample_rate_hz, signal.unit, signal.applied)
         try:
-            return condition(job.signal, self._manifest)
+            ready = self._conditioners.get(kind)
+            if ready is None:
+                ready = conditioner(
+                    self._manifest,
+                    leads=signal.leads,
+                    sample_rate_hz=signal.sample_rate_hz,
+                    unit=signal.unit,
+                    applied=signal.applied,
+                )
+                if len(self._conditioners) >= _KINDS:
+                    self._conditioners.clear()
+                self._conditioners[kind] = ready
+            return ready.run(signal.values)
         except PrecordiaError as error:
             return error
 
