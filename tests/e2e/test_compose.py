@@ -24,7 +24,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("registry", "ingest", "inference", "trainer")
-TOKEN = "a-token-of-the-test-and-of-nothing-else"  # noqa: S105 - made up for this test
+TOKEN = "a-token-of-the-test-and-of-nothing-else"
 
 
 @dataclass
