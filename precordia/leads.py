@@ -18,6 +18,7 @@ from precordia.errors import UnknownLead
 
 STANDARD_LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 LIMB_LEADS = STANDARD_LEADS[:6]
+_STANDARD = frozenset(STANDARD_LEADS)
 
 Samples = NDArray[np.float64]
 
@@ -77,6 +78,8 @@ def parse_leads(names: Sequence[str]) -> tuple[str, ...]:
     Raises:
         UnknownLead: a name is no standard lead, or stands twice.
     """
+    if len(set(names)) == len(names) and _STANDARD.issuperset(names):
+        return tuple(names)
     leads = tuple(standard_lead(name) for name in names)
     for lead in leads:
         if leads.count(lead) > 1:
