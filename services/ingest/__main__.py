@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 
+from precordia.errors import PrecordiaError
 from precordia.rpc.server import ServiceApp, run_service
 from precordia.v1 import ingest_pb2_grpc
 from services.ingest.ingest import Ingest
@@ -40,8 +41,12 @@ def build(settings: IngestSettings) -> ServiceApp:
 
 
 def main() -> None:
-    """Serve until a signal."""
-    run_service(build(IngestSettings()))
+    """Serve until a signal; what keeps the service from starting is said in one line."""
+    try:
+        app = build(IngestSettings())
+    except PrecordiaError as error:
+        raise SystemExit(f"ingest does not start: {error.message}") from None
+    run_service(app)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from services.ingest.datasets import Datasets
 from services.ingest.export import ExportFile, check_export, export
 from services.ingest.formats import Limits, ReaderContext, preview_source, read_source
 from services.ingest.importer import Importer
+from services.ingest.inflight import InFlight
 from services.ingest.label_table import ColumnNames, read_label_table
 from services.ingest.labels import Labels
 from services.ingest.reclaim import Reclaimer
@@ -44,6 +45,7 @@ class Ingest:
 
     def __init__(self, settings: IngestSettings) -> None:
         self.max_source_bytes = settings.max_source_bytes
+        self.in_flight = InFlight(settings.max_in_flight_bytes)
         self._engine: Engine = open_database(settings.database, "services.ingest.migrations")
         self._blobs = BlobStore(settings.blob_folder)
         self._context = ReaderContext(

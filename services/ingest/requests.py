@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import Engine, exists, insert, select
+from sqlalchemy import Engine, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from precordia.errors import RequestReused
 from precordia.storage.database import read_only
@@ -44,9 +46,8 @@ class RequestStore:
         if not request_id or self.answer(request_id, fingerprint) is not None:
             return
         row = {"request_id": request_id, "fingerprint": fingerprint, "answer": json.dumps(answer), "created_at": now()}
-        with self._engine.begin() as connection:
-            if connection.scalar(select(exists().where(requests.c.request_id == request_id))):
-                return
+        # Someone else may give the same answer at the same moment; the first one stays.
+        with suppress(IntegrityError), self._engine.begin() as connection:
             connection.execute(insert(requests), [row])
 
 

@@ -24,6 +24,7 @@ from precordia.v1 import ingest_pb2_grpc, types_pb2
 from services.ingest.assembly import FileHeader, SourceAssembly
 from services.ingest.batch_import import StagedSource
 from services.ingest.export import ExportFile
+from services.ingest.inflight import Share
 from services.ingest.ingest import Ingest
 from services.ingest.label_table import MAX_TABLE_BYTES, ColumnNames
 from services.ingest.uploads import Upload, Uploads
@@ -43,15 +44,16 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         self, requests: AsyncIterator[pb.ImportRecordingRequest], context: _Context
     ) -> pb.ImportRecordingResponse:
         """One source, in chunks."""
-        header, source = await _source(requests, self._ingest.max_source_bytes)
-        imported = await in_worker(
-            self._ingest.importer.import_source,
-            source,
-            recordings.hints_from_proto(header.hints),
-            dataset=header.dataset,
-            request_id=header.request_id,
-            validate_only=header.validate_only,
-        )
+        with self._ingest.in_flight.share() as share:
+            header, source = await _source(requests, self._ingest.max_source_bytes, share)
+            imported = await in_worker(
+                self._ingest.importer.import_source,
+                source,
+                recordings.hints_from_proto(header.hints),
+                dataset=header.dataset,
+                request_id=header.request_id,
+                validate_only=header.validate_only,
+            )
         stored = map(recordings.stored_recording_to_proto, imported.recordings)
         return pb.ImportRecordingResponse(recordings=stored, created=imported.created)
 
@@ -77,8 +79,9 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         self, requests: AsyncIterator[pb.PreviewImportRequest], context: _Context
     ) -> pb.PreviewImportResponse:
         """What a reader would do with a source."""
-        header, source = await _source(requests, self._ingest.max_source_bytes)
-        preview = await in_worker(self._ingest.preview, source, recordings.hints_from_proto(header.hints))
+        with self._ingest.in_flight.share() as share:
+            header, source = await _source(requests, self._ingest.max_source_bytes, share)
+            preview = await in_worker(self._ingest.preview, source, recordings.hints_from_proto(header.hints))
         return recordings.preview_to_proto(preview)
 
     async def GetRecording(self, request: pb.GetRecordingRequest, context: _Context) -> pb.GetRecordingResponse:
@@ -231,7 +234,9 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
 
 
 async def _source(
-    requests: AsyncIterator[pb.ImportRecordingRequest] | AsyncIterator[pb.PreviewImportRequest], limit: int
+    requests: AsyncIterator[pb.ImportRecordingRequest] | AsyncIterator[pb.PreviewImportRequest],
+    limit: int,
+    share: Share,
 ) -> tuple[pb.ImportHeader, Source]:
     """The header of a stream, and the source that its files make."""
     assembly = SourceAssembly(limit)
@@ -244,6 +249,7 @@ async def _source(
             header = message.header
         elif part == "file":
             assembly.begin(_file_header(message.file))
+            share.take(message.file.size_bytes)
         elif part == "chunk":
             assembly.add(message.chunk)
     if header is None:

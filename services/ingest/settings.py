@@ -24,6 +24,9 @@ class IngestSettings(ServerSettings):
     max_source_bytes: int = Field(default=512 << 20, gt=0)
     """Most that one source with its companions may weigh."""
 
+    max_in_flight_bytes: int = Field(default=1 << 30, gt=0)
+    """Most that all sources coming in at once may hold in memory; further ones are asked to try again."""
+
     upload_keep_h: float = Field(default=24.0, gt=0)
     """Hours for which a staged file waits for its import."""
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Engine, exists, func, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, select, update
 from sqlalchemy.engine import RowMapping
+from sqlalchemy.exc import IntegrityError
 
 from precordia.dataset import LabelGroup, ShardTicket, Snapshot, SplitCount, SplitRef, SplitRule
 from precordia.errors import InvalidSplit, PrecordiaError, ShardNotFound, SnapshotNotFound
@@ -140,9 +142,8 @@ class Snapshots:
             "label_groups": json.dumps(groups, ensure_ascii=False),
             "created_at": now(),
         }
-        with self._engine.begin() as connection:
-            if connection.scalar(select(exists().where(snapshots.c.snapshot_id == snapshot_id))):
-                return
+        # Someone else may freeze the same at the same moment; the first one stays.
+        with suppress(IntegrityError), self._engine.begin() as connection:
             connection.execute(insert(snapshots), [{**row, "made_us": _made_us(connection)}])
             connection.execute(insert(shards), [_shard_row(snapshot_id, n, shard) for n, shard in enumerate(packed)])
 
