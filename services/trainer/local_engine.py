@@ -18,7 +18,7 @@ from pathlib import Path
 from services.trainer.engine import Handle
 from services.trainer.job_folder import LOG, WORKER, JobFolder
 
-_ALLOCATOR = {
+ALLOCATOR = {
     # Activations of one batch are a few large blocks. Kept instead of returned to the system after
     # each step, they need not be cleared by it again: a third less time a step.
     "MALLOC_MMAP_THRESHOLD_": "2147483648",
@@ -48,7 +48,7 @@ class LocalEngine:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **_ALLOCATOR, **self._environment},
+                env={**os.environ, **ALLOCATOR, **self._environment},
                 start_new_session=True,
             )
         key = str(child.pid)

@@ -10,6 +10,7 @@ checkpoint of an epoch gives the same weights as one that never stopped.
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -124,7 +125,7 @@ class Loop:
             Stopped: `should_stop` said so; the last checkpoint stands.
         """
         self._begin()
-        while len(self.history) < self.recipe.max_epochs and not self._patience_is_over():
+        while len(self.history) < self.recipe.max_epochs and not self.place.agree(self._patience_is_over()):
             started = time.perf_counter()
             epoch = len(self.history)
             loss = self._train_epoch(epoch)
@@ -192,7 +193,7 @@ class Loop:
         torch.manual_seed(self.run.seed * 1_000_003 + epoch)
         self._learn_mode(self.network)
         total = 0.0
-        for x, y in self._batches(np.random.default_rng([self.run.seed, 2, epoch])):
+        for x, y in self._batches(epoch):
             if self.place.agree(self.should_stop()):
                 raise Stopped
             for group in self.optimizer.param_groups:
@@ -218,10 +219,14 @@ class Loop:
                 if isinstance(module, nn.modules.batchnorm._BatchNorm) and not name.startswith(self.run.trainable):
                     module.eval()
 
-    def _batches(self, generator: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        """This process's share of each batch. The last, incomplete batch of an epoch is left out."""
+    def _batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """This process's share of each batch. The last, incomplete batch of an epoch is left out.
+
+        All processes draw the same order, and each its own variations.
+        """
         train, size = self.run.train, self.recipe.batch_size
-        order = generator.permutation(len(train.x))
+        order = np.random.default_rng([self.run.seed, 2, epoch]).permutation(len(train.x))
+        generator = np.random.default_rng([self.run.seed, 3, epoch, self.place.rank])
         y = np.concatenate([train.y, train.auxiliary], axis=1)
         for start in range(0, self.steps_an_epoch * size, size):
             rows = order[start : start + size][self.place.rank :: self.place.world_size]
@@ -285,10 +290,9 @@ class Loop:
         rates = np.geomspace(1e-5, 1.0, steps)
         optimizer = torch.optim.AdamW(network.parameters(), lr=rates[0], weight_decay=self.recipe.weight_decay)
         self._learn_mode(network)
-        generator = np.random.default_rng([self.run.seed, 3])
         losses: list[float] = []
-        while len(losses) < steps:
-            for x, y in self._batches(generator):
+        for epoch in itertools.count():
+            for x, y in self._batches(epoch):
                 if self.place.agree(self.should_stop()):
                     raise Stopped
                 for group in optimizer.param_groups:
