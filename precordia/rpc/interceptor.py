@@ -29,25 +29,32 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
 
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
+        self._edges: dict[str, _Edge] = {}
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         """The call's handler, surrounded; None where the method is unknown."""
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
-        return _Edge(self._admission, handler_call_details, handler).surrounded()
+        method: str = handler_call_details.method
+        edge = self._edges.get(method)
+        if edge is None or edge.handler is not handler:
+            edge = self._edges[method] = _Edge(self._admission, method, handler)
+        return edge.surrounded
 
 
 class _Edge:
-    """One call: its handler, and what is around it."""
+    """One method: its handler, and what is around each of its calls."""
 
-    def __init__(self, admission: Admission, details: Any, handler: Any) -> None:
+    def __init__(self, admission: Admission, method: str, handler: Any) -> None:
         self._admission = admission
-        self._method: str = details.method
-        self._metadata = {key: value for key, value in details.invocation_metadata or () if isinstance(value, str)}
-        self._handler = handler
+        self._method = method
+        self._watch = is_watch(method)
+        self._level = logging.DEBUG if method.startswith("/grpc.") else logging.INFO
+        self.handler = handler
+        self.surrounded = self._surround()
 
-    def surrounded(self) -> Any:
+    def _surround(self) -> Any:
         """A handler of the same arity. Requests are parsed inside, so that broken ones are refused typed."""
         behaviour: dict[tuple[bool, bool], tuple[Any, Any]] = {
             (False, False): (grpc.unary_unary_rpc_method_handler, self._unary_unary),
@@ -55,31 +62,30 @@ class _Edge:
             (True, False): (grpc.stream_unary_rpc_method_handler, self._stream_unary),
             (True, True): (grpc.stream_stream_rpc_method_handler, self._stream_stream),
         }
-        make, surround = behaviour[self._handler.request_streaming, self._handler.response_streaming]
-        return make(surround, request_deserializer=None, response_serializer=self._handler.response_serializer)
+        make, surround = behaviour[self.handler.request_streaming, self.handler.response_streaming]
+        return make(surround, request_deserializer=None, response_serializer=self.handler.response_serializer)
 
     async def _unary_unary(self, request: bytes, context: Any) -> Any:
-        return await self._call(context, lambda: self._handler.unary_unary(self._parse(request), context))
+        return await self._call(context, lambda: self.handler.unary_unary(self._parse(request), context))
 
     async def _stream_unary(self, requests: AsyncIterator[bytes], context: Any) -> Any:
-        return await self._call(context, lambda: self._handler.stream_unary(self._parsed(requests), context))
+        return await self._call(context, lambda: self.handler.stream_unary(self._parsed(requests), context))
 
     async def _unary_stream(self, request: bytes, context: Any) -> None:
-        await self._call(
-            context, lambda: self._send(self._handler.unary_stream(self._parse(request), context), context)
-        )
+        await self._call(context, lambda: self._send(self.handler.unary_stream(self._parse(request), context), context))
 
     async def _stream_stream(self, requests: AsyncIterator[bytes], context: Any) -> None:
-        work = self._handler.stream_stream
+        work = self.handler.stream_stream
         await self._call(context, lambda: self._send(work(self._parsed(requests), context), context))
 
     async def _call(self, context: Any, work: Callable[[], Awaitable[Any]]) -> Any:
-        request_id = adopt_request_id(self._metadata.get(HEADER, ""))
+        metadata = dict(context.invocation_metadata() or ())
+        request_id = adopt_request_id(_text(metadata.get(HEADER)))
         set_remaining_s(context.time_remaining())
         context.set_trailing_metadata(((HEADER, request_id),))
         started = time.perf_counter()
         try:
-            self._admission.check(self._method, self._metadata.get("authorization", ""))
+            self._admission.check(self._method, _text(metadata.get("authorization")))
             with self._admission.counted(self._method):
                 answer = await work()
         except PrecordiaError as error:
@@ -92,7 +98,7 @@ class _Edge:
         except Exception:
             log.exception("%s failed", self._method)
             await self._refuse(context, InternalError(_FAULT, request_id=request_id), request_id, started)
-        self._log(logging.DEBUG if self._method.startswith("/grpc.") else logging.INFO, "OK", started)
+        self._log(self._level, "OK", started)
         return answer
 
     async def _refuse(self, context: Any, error: PrecordiaError, request_id: str, started: float) -> None:
@@ -111,13 +117,13 @@ class _Edge:
     async def _send(self, answers: Any, context: Any) -> None:
         """Write what a servicer yields; one that writes itself is only awaited."""
         if inspect.isawaitable(answers):
-            await (self._unless_draining(answers) if is_watch(self._method) else answers)
+            await (self._unless_draining(answers) if self._watch else answers)
             return
         iterator = aiter(answers)
         try:
             while True:
                 step = anext(iterator)
-                answer = await (self._unless_draining(step) if is_watch(self._method) else step)
+                answer = await (self._unless_draining(step) if self._watch else step)
                 await context.write(answer)
         except StopAsyncIteration:
             return
@@ -141,16 +147,20 @@ class _Edge:
                 await asyncio.wait((news,))
 
     def _parse(self, request: bytes) -> Any:
-        if self._handler.request_deserializer is None:
+        if self.handler.request_deserializer is None:
             return request
         try:
-            return self._handler.request_deserializer(request)
+            return self.handler.request_deserializer(request)
         except (DecodeError, ValueError) as error:
             raise InvalidInput("The request is no message of this call; is the client newer?") from error
 
     async def _parsed(self, requests: AsyncIterator[bytes]) -> AsyncIterator[Any]:
         async for request in requests:
             yield self._parse(request)
+
+
+def _text(value: str | bytes | None) -> str:
+    return value if isinstance(value, str) else ""
 
 
 async def _awaited(step: Awaitable[Any]) -> Any:

@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError
 from precordia.errors import InvalidArgument, Overloaded, ServiceUnavailable, StorageFull
 
 _BUSY_TIMEOUT_S = 30
+_MORE_CONNECTIONS = 40  # beyond the pool, closed after use: every worker thread of a service finds one
 _MIGRATION_LOCK = 0x707265636F72  # any fixed number: PostgreSQL's name for "someone migrates"
 _POSTGRESQL_DISK_FULL = "53100"
 _migrating = threading.Lock()  # Alembic's `op` is global to the process
@@ -74,14 +75,14 @@ def _parse(url: str) -> URL:
 
 def _open_sqlite(url: URL) -> Engine:
     Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT_S})
+    engine = create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT_S}, max_overflow=_MORE_CONNECTIONS)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
 def _open_postgresql(url: URL) -> Engine:
-    return create_engine(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=5, max_overflow=15)
+    return create_engine(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True, max_overflow=_MORE_CONNECTIONS)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
