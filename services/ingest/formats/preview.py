@@ -9,12 +9,10 @@ from precordia.errors import MissingField, UnknownFormat
 from precordia.record import Hints, Recording, Remark, Unit
 from precordia.source import Source
 from services.ingest.formats import mat, npy, table
+from services.ingest.formats.gaps import read_with_gaps
 from services.ingest.formats.limits import Limits, ReaderContext
 from services.ingest.formats.named_arrays import Named, find_signals, signal_layout, stated_facts
-from services.ingest.formats.reader import DEFAULT_CONTEXT, read_source, sniff
-
-HINT_FIELDS = ("sample_rate_hz", "unit", "lead_names")
-"""Fields that can be left open in a preview; without any other the file cannot be laid out at all."""
+from services.ingest.formats.reader import DEFAULT_CONTEXT, read_as_hinted, sniff
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,8 @@ def preview_source(
         UnknownFormat, UnreadableFile, UnsafeContent, TooLarge, HintConflict: as `read_source` does.
     """
     hints = hints or Hints()
-    recordings, missing = _read_with_gaps(source, hints, context)
+    recordings, missing = read_with_gaps(lambda tried: read_as_hinted(source, tried, context), hints)
+    recordings = recordings or ()
     reader = sniff(source)
     if reader is None:
         raise UnknownFormat("No reader knows this file.")
@@ -62,35 +61,10 @@ def preview_source(
         format=reader.name,
         proposal=proposal,
         missing_fields=missing,
-        column_names=plan.column_names or _source_labels(recordings),
+        column_names=plan.column_names or (() if "lead_names" in missing else _source_labels(recordings)),
         remarks=recordings[0].remarks if recordings and not missing else (),
         recordings=len(recordings),
     )
-
-
-def _read_with_gaps(
-    source: Source, hints: Hints, context: ReaderContext
-) -> tuple[tuple[Recording, ...], tuple[str, ...]]:
-    """What can be read, with stand-ins for missing fields, and which fields these are."""
-    missing: list[str] = []
-    tried = hints
-    while True:
-        try:
-            return read_source(source, tried, context), tuple(missing)
-        except MissingField as error:
-            if error.field in missing or error.field not in HINT_FIELDS:
-                return (), (*missing, error.field)
-            missing.append(error.field)
-            tried = _filled(tried, error)
-
-
-def _filled(hints: Hints, error: MissingField) -> Hints:
-    if error.field == "sample_rate_hz":
-        return replace(hints, sample_rate_hz=1.0)
-    if error.field == "unit":
-        return replace(hints, unit=Unit.MILLIVOLT)
-    channels = int(error.details.get("channels", "0"))
-    return replace(hints, lead_names=tuple(f"channel {place + 1}" for place in range(channels)))
 
 
 def _proposed(hints: Hints, recordings: tuple[Recording, ...], missing: tuple[str, ...]) -> Hints:

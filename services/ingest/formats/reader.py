@@ -11,10 +11,11 @@ import services.ingest.formats.mat as mat
 import services.ingest.formats.npy as npy
 import services.ingest.formats.table as table
 import services.ingest.formats.wfdb as wfdb
-from precordia.errors import PrecordiaError, UnknownFormat, UnreadableFile
+from precordia.errors import MissingField, PrecordiaError, UnknownFormat, UnreadableFile
 from precordia.record import Hints, Provenance, Recording
 from precordia.source import Source
 from services.ingest.formats.checks import remarks_on
+from services.ingest.formats.gaps import complete
 from services.ingest.formats.limits import ReaderContext
 from services.ingest.formats.parsed import ParsedEcg
 
@@ -63,6 +64,14 @@ def read_source(
         UnsafeContent, TooLarge: it is not opened at all, or not further.
     """
     hints = hints or Hints()
+    try:
+        return read_as_hinted(source, hints, context)
+    except MissingField as error:
+        raise complete(error, lambda tried: read_as_hinted(source, tried, context), hints) from None
+
+
+def read_as_hinted(source: Source, hints: Hints, context: ReaderContext) -> tuple[Recording, ...]:
+    """As `read_source`, stopping at the first fact that is missing."""
     context.limits.check_bytes(len(source.content) + sum(map(len, source.companions.values())))
     reader = sniff(source) or (_TABLE if hints.delimiter else None)
     if reader is None:
