@@ -3,12 +3,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
 
 from precordia.catalog import ModelRef
 from precordia.client import Addresses, Connection
 from precordia.errors import PrecordiaError
 from precordia.operations import Handler, Operations
 from precordia.rpc.server import ServiceApp, run_service
+from precordia.signal.warming import compile_kernels_apart
 from precordia.storage.database import open_database
 from services.inference.bridge import LoopBridge
 from services.inference.datasets import DatasetPrediction, SplitScorer
@@ -41,15 +43,17 @@ def build(settings: InferenceSettings) -> ServiceApp:
     }
     operations = Operations(database, handlers)
     servicer = InferenceServicer(predictor, models, LongWork(operations, store))
-    following: list[asyncio.Task[None]] = []
+    background: list[asyncio.Task[None]] = []
 
     async def startup() -> None:
         bridge.attach()
-        following.append(asyncio.create_task(models.follow(), name="follow the registry"))
+        background.append(asyncio.create_task(models.follow(), name="follow the registry"))
+        # On a new machine the compiler begins now, not when the first ECG waits for it.
+        threading.Thread(target=compile_kernels_apart, name="compile kernels", daemon=True).start()
         await _preload(models, settings.preload)
 
     async def shutdown() -> None:
-        for task in following:
+        for task in background:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
@@ -94,7 +98,11 @@ async def _preload(models: Models, names: tuple[str, ...]) -> None:
 
 def main() -> None:
     """Serve until signalled."""
-    run_service(build(InferenceSettings()))
+    try:
+        app = build(InferenceSettings())
+    except PrecordiaError as error:
+        raise SystemExit(f"inference does not start: {error.message}") from None
+    run_service(app)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from precordia.manifest import Manifest
 from precordia.prediction import LoadedModel
 from precordia.record import Signal, Unit
 from precordia.signal import condition
+from precordia.signal.warming import compile_kernels_apart
 from services.inference.batching import Batcher
 from services.inference.engine import Engine, Session
 from services.inference.profile import Profile, ProfileCache, measure, policy_for
@@ -129,6 +130,8 @@ def warm_conditioning(manifest: Manifest) -> None:
     time_s = np.arange(5000) / 500
     wave = np.sin(2 * np.pi * 1.3 * time_s).astype(np.float32)
     leads = manifest.input.leads
+    if not compile_kernels_apart():
+        log.warning("the conditioning kernels were not compiled ahead; this process compiles them itself")
     signal = Signal(np.tile(wave, (len(leads), 1)), leads, 500.0, Unit.MILLIVOLT)
     try:
         condition(signal, manifest)
