@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from cli.output import Output
 from cli.running import error_form, explain
-from precordia.client import Connection, SourceFile, sources_from_paths
+from precordia.client import Connection, SourceFile, find_sources
 from precordia.errors import PrecordiaError, ServiceUnavailable, Unauthenticated
 from precordia.record import Hints
 from precordia.source import Source
@@ -69,7 +69,10 @@ async def for_each_source(
     output: Output, what: str, paths: Sequence[str], call: Callable[[Source], Awaitable[Answer]]
 ) -> list[tuple[str, Answer | PrecordiaError]]:
     """Read each source and call; the answer or the refusal by path, in the order named."""
-    files = sources_from_paths(paths)
+    found = find_sources(paths)
+    files = found.sources
+    if found.left_out:
+        output.say(f"{len(found.left_out)} annotation files beside WFDB headers were left out.")
     gate = asyncio.Semaphore(_AT_ONCE)
     done = 0
 

@@ -5,7 +5,7 @@ Asynchronous: `async with connect() as precordia: ...`. For notebooks and script
 
 from precordia.client.addresses import Addresses
 from precordia.client.connection import Connection, ServiceHealth, connect
-from precordia.client.files import SourceFile, sources_from_paths
+from precordia.client.files import Found, SourceFile, find_sources, sources_from_paths
 from precordia.client.inference import InferenceClient
 from precordia.client.ingest import ExportedFile, ImportAnswer, IngestClient, Page, StagedSource
 from precordia.client.notebook import DEFAULT_MODEL, Precordia
@@ -18,6 +18,7 @@ __all__ = [
     "Addresses",
     "Connection",
     "ExportedFile",
+    "Found",
     "ImportAnswer",
     "InferenceClient",
     "IngestClient",
@@ -30,5 +31,6 @@ __all__ = [
     "StagedSource",
     "TrainerClient",
     "connect",
+    "find_sources",
     "sources_from_paths",
 ]

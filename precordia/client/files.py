@@ -45,22 +45,40 @@ class SourceFile:
             raise UnreadableFile(f"The file cannot be read: {error.strerror}.", format="file") from None
 
 
+@dataclass(frozen=True)
+class Found:
+    """What people's paths mean: sources, and the annotations that lie beside headers in folders."""
+
+    sources: tuple[SourceFile, ...]
+    left_out: tuple[Path, ...]
+
+
 def sources_from_paths(paths: Iterable[str | Path]) -> list[SourceFile]:
+    """The sources that `find_sources` finds."""
+    return list(find_sources(paths).sources)
+
+
+def find_sources(paths: Iterable[str | Path]) -> Found:
     """Sources in the order named; folders are walked, patterns expanded, each source once.
 
     A `.hea` header takes along the files that it names. A file that a header beside it names is no source of its
-    own: naming it means its header. Hidden files in folders are left out. A path that is not there is listed all
-    the same, so that reading it says so.
+    own: naming it means its header. In folders hidden files are passed over, and so are files of a header's name that
+    it does not name, which are annotations (`100.atr` beside `100.hea`); those are told. A path that is not there is
+    listed all the same, so that reading it says so.
     """
-    named = [file for path in paths for file in _expanded(path)]
     found: dict[Path, SourceFile] = {}
+    left_out: dict[Path, None] = {}
     taken: set[Path] = set()
-    for file in named:
-        source = _source_of(file)
-        if source.path not in found:
-            found[source.path] = source
-            taken.update(source.companions)
-    return [source for path, source in found.items() if path not in taken]
+    for path in paths:
+        for file in _expanded(path):
+            source = _source_of(file)
+            if source.path == file != Path(path).expanduser() and _is_annotation(file):
+                left_out[file] = None
+            elif source.path not in found:
+                found[source.path] = source
+                taken.update(source.companions)
+    sources = tuple(source for path, source in found.items() if path not in taken)
+    return Found(sources, tuple(file for file in left_out if file not in taken))
 
 
 def _expanded(path: str | Path) -> Sequence[Path]:
@@ -71,6 +89,11 @@ def _expanded(path: str | Path) -> Sequence[Path]:
         return [plain]
     matches = sorted(Path(match) for match in glob.glob(str(plain), recursive=True))
     return [file for match in matches for file in _expanded(match)] or [plain]
+
+
+def _is_annotation(file: Path) -> bool:
+    header = file.with_suffix(_HEADER)
+    return header != file and header.is_file()
 
 
 def _hidden(path: Path) -> bool:

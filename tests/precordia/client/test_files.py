@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from precordia.client.files import SourceFile, sources_from_paths
+from precordia.client.files import SourceFile, find_sources, sources_from_paths
 from precordia.errors import NotFound
 
 HEADER = "100 2 360 10\n100.dat 212 200 11 1024 995 -22131 0 MLII\n100.dat 212 200 11 1024 1011 20052 0 V5\n# 69 M\n"
@@ -77,3 +77,17 @@ def test_a_plain_mat_beside_an_unrelated_header_stays_itself(tmp_path: Path) -> 
     (tmp_path / "x.hea").write_text("x 1 500 1\ny.dat 16 200 16 0 0 0 0 I\n")
     (tmp_path / "x.mat").write_bytes(b"m")
     assert _names(sources_from_paths([tmp_path / "x.mat"])) == [("x.mat",)]
+
+
+def test_annotations_in_a_folder_are_left_out_and_told(folder: Path) -> None:
+    (folder / "100.atr").write_bytes(b"beats")
+    (folder / "other.atr").write_bytes(b"of no header")
+    found = find_sources([folder])
+    assert found.left_out == (folder / "100.atr",)
+    assert ("other.atr",) in _names(list(found.sources))
+
+
+def test_an_annotation_that_is_named_itself_is_a_source(folder: Path) -> None:
+    (folder / "100.atr").write_bytes(b"beats")
+    found = find_sources([folder / "100.atr"])
+    assert (_names(list(found.sources)), found.left_out) == ([("100.atr",)], ())
