@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -15,13 +16,14 @@ from precordia.rpc.server import serving
 from services.ingest.__main__ import build
 from services.ingest.ingest import Ingest
 from services.ingest.settings import IngestSettings
+from services.ingest.tables import metadata
 
 POSTGRESQL = "postgresql+psycopg://postgres@127.0.0.1:5432/test"
 
 
-@pytest.fixture
-def postgresql_url() -> Iterator[str]:
-    """A schema of its own on the local PostgreSQL, dropped afterwards."""
+@pytest.fixture(scope="session")
+def postgresql_schema() -> Iterator[str]:
+    """The URL of a schema of our own on the local PostgreSQL, dropped at the end."""
     engine = create_engine(POSTGRESQL, connect_args={"connect_timeout": 2})
     schema = f"ingest_{uuid.uuid4().hex[:12]}"
     try:
@@ -36,8 +38,29 @@ def postgresql_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> IngestSettings:
+def postgresql_url(postgresql_schema: str) -> Iterator[str]:
+    """The schema, emptied after each test; migrating it anew for each would take most of the time."""
+    yield postgresql_schema
+    engine = create_engine(postgresql_schema)
+    names = ", ".join(table.name for table in metadata.sorted_tables)
+    with engine.begin() as connection:
+        connection.execute(text(f"TRUNCATE {names}, operations, operation_events CASCADE"))
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the newest schema, for the same reason."""
+    home = tmp_path_factory.mktemp("migrated")
+    Ingest(IngestSettings(home=home)).close()
+    return home / "ingest" / "ingest.db"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, migrated: Path) -> IngestSettings:
     """Everything in a temporary folder, any free port."""
+    (tmp_path / "ingest").mkdir()
+    shutil.copy(migrated, tmp_path / "ingest" / "ingest.db")
     return IngestSettings(home=tmp_path, listen="127.0.0.1:0", drain_s=2)
 
 
