@@ -46,10 +46,10 @@ def main() -> None:
 
 def in_process(kind: str, options: argparse.Namespace) -> float:
     """Ms per ECG of one kind, measured in a fresh process; ours with the variables that the engine sets."""
-    from services.trainer.local_engine import ALLOCATOR
+    from services.trainer.local_engine import WORKER_VARIABLES
 
     command = [sys.executable, __file__, "--kind", kind, "--samples", str(options.samples)]
-    environment = dict(os.environ) if kind == "older" else {**os.environ, **ALLOCATOR}
+    environment = dict(os.environ) if kind == "older" else {**os.environ, **WORKER_VARIABLES}
     environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[1])
     done = subprocess.run(
         [*command, "--threads", str(options.threads)], env=environment, stdout=subprocess.PIPE, check=True, text=True
