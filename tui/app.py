@@ -16,9 +16,7 @@ from tui.screens.help import HelpScreen
 from tui.screens.import_files import ImportScreen, ImportWish
 from tui.screens.main import MainScreen
 from tui.screens.models import ModelsScreen
-from tui.widgets.opinion import Opinion
 from tui.widgets.recordings import Recordings
-from tui.widgets.services import Services
 
 POLL_S = 2.0
 """How often the services are asked how they are, and what is new."""
@@ -45,10 +43,10 @@ class PrecordiaApp(App[None]):
         self._anew = False
         self.main = MainScreen()
 
-    def on_mount(self) -> None:
-        """Show the screen and begin to follow the services."""
+    async def on_mount(self) -> None:
+        """Show the screen, then begin to follow the services."""
         self.theme = "textual-dark"
-        self.push_screen(self.main)
+        await self.push_screen(self.main)
         self.follow()
 
     @work(group="follow", exclusive=True)
@@ -107,7 +105,7 @@ class PrecordiaApp(App[None]):
         serving = frozenset(service.service for service in message.services if service.serving)
         returned = serving - self.serving
         self.serving = serving
-        self.main.query_one(Services).services = message.services
+        self.main.services.services = message.services
         if "ingest" in returned:
             self._anew = True
         if not self.loaded and "ingest" not in serving:
@@ -120,7 +118,7 @@ class PrecordiaApp(App[None]):
     def on_recordings_listed(self, message: messages.RecordingsListed) -> None:
         """Show the list, and the first recording where none is chosen yet."""
         known = {recording.recording_id for recording in message.recordings}
-        self.main.query_one(Recordings).show(message.recordings, self.chosen)
+        self.main.recordings.show(message.recordings, self.chosen)
         if not message.recordings and not self.loaded:
             self.main.say("No recordings yet.\nPress i to import ECG files.")
         elif message.recordings and (not self.chosen or (self.loaded and self.loaded not in known)):
@@ -151,7 +149,7 @@ class PrecordiaApp(App[None]):
         if recording_id != self.chosen or self.loaded != recording_id:
             self.chosen = recording_id
             self.load_recording(recording_id)
-        self.main.query_one(Recordings).highlight(recording_id)
+        self.main.recordings.highlight(recording_id)
 
     def on_recording_loaded(self, message: messages.RecordingLoaded) -> None:
         """Show it, unless another one was chosen meanwhile, and ask the model."""
@@ -164,7 +162,7 @@ class PrecordiaApp(App[None]):
     def _opine(self) -> None:
         if self.model is None or not self.loaded:
             return
-        opinion = self.main.query_one(Opinion)
+        opinion = self.main.opinion
         opinion.model, opinion.problem = wording.model_name(self.model), ""
         opinion.prediction, opinion.waiting = None, True
         self.ask_opinion(self.model, self.loaded)
@@ -173,7 +171,7 @@ class PrecordiaApp(App[None]):
         """Show scores of what is on the screen; others come too late."""
         if message.recording_id != self.loaded or self.model is None:
             return
-        opinion = self.main.query_one(Opinion)
+        opinion = self.main.opinion
         opinion.waiting, opinion.model = False, message.model
         opinion.problem, opinion.prediction = message.problem, message.prediction
 

@@ -58,11 +58,11 @@ RECORDINGS = (
 """Keys of the list; those without an action textual binds itself."""
 
 GENERAL = (
-    Key("m", "models", "Model", "Choose the model that gives its opinion", shown=True),
-    Key("i", "import_files", "Import", "Import ECG files", shown=True),
+    Key("m", "app.models", "Model", "Choose the model that gives its opinion", shown=True),
+    Key("i", "app.import_files", "Import", "Import ECG files", shown=True),
     Key("l", "toggle_recordings", "List", "Show or hide list and opinion"),
-    Key("r", "refresh", "Refresh", "Ask the services again"),
-    Key("question_mark,f1", "help", "Help", "This page", shown=True, display="?"),
+    Key("r", "app.refresh", "Refresh", "Ask the services again"),
+    Key("question_mark,f1", "app.help", "Help", "This page", shown=True, display="?"),
     Key("q,ctrl+q", "app.quit", "Quit", "Leave", shown=True, display="q"),
 )
 """Keys for everything else."""

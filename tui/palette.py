@@ -51,5 +51,5 @@ _SCORE_COLOURS = ((0.2, "#6b7d88"), (0.4, "#86a3a6"), (0.6, "#b9b58a"), (0.8, "#
 
 
 def score_colour(score: float) -> str:
-    """From slate for what the model thinks unlikely to gold for what it thinks likely: no red, for a score is no alarm."""
+    """From slate for the unlikely to gold for the likely. No red: a score is no alarm."""
     return next(colour for limit, colour in _SCORE_COLOURS if score < limit)

@@ -60,11 +60,13 @@ def patient(recording: StoredRecording) -> str:
 
 
 def scale(view: View) -> str:
-    """The true scale: paper's, and what a cell stands for."""
-    return (
-        f"{view.speed_mm_s:g} mm/s · {view.gain_mm_mv:g} mm/mV   "
-        f"1 column = 1 mm = {1000 * view.column_s:g} ms, 1 row = {MM_PER_ROW:g} mm = {view.row_mv:g} mV"
-    )
+    """Speed and gain, in paper's terms."""
+    return f"{view.speed_mm_s:g} mm/s · {view.gain_mm_mv:g} mm/mV"
+
+
+def cell(view: View) -> str:
+    """What a character cell stands for."""
+    return f"1 column = 1 mm = {1000 * view.column_s:g} ms, 1 row = {MM_PER_ROW:g} mm = {view.row_mv:g} mV"
 
 
 def window(view: View, visible_s: float, duration_s: float) -> str:

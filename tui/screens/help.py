@@ -32,11 +32,11 @@ class HelpScreen(ModalScreen[None]):
 
 def key_table() -> Table:
     """Keys and what they do."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold", no_wrap=True)
+    table = Table.grid(padding=(0, 3, 0, 0))
+    table.add_column(style="bold", no_wrap=True, width=21)
     table.add_column()
     for index, (title, keys) in enumerate(SECTIONS):
-        table.add_row(Text("\n" * bool(index) + title, style="dim"), "")
+        table.add_row("", Text("\n" * bool(index) + title, style="dim"))
         for key in keys:
             table.add_row(_said(key), key.said)
     return table

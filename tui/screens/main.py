@@ -29,36 +29,34 @@ class MainScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self.view = View()
-
-    def on_mount(self) -> None:
-        """Titles of the frames."""
-        frame = self.query_one("#opinion-frame")
-        frame.border_title, frame.border_subtitle = "Opinion", "research use only"
+        self.recordings = Recordings(id="recordings")
+        self.opinion = Opinion(id="opinion")
+        self.heading = Heading(id="heading")
+        self.chart = Chart(id="chart")
+        self.services = Services(id="services")
+        self._side = Vertical(id="side")
+        self._frame = VerticalScroll(id="opinion-frame", can_focus=False)
+        self._frame.border_title, self._frame.border_subtitle = "Opinion", "research use only"
 
     def compose(self) -> ComposeResult:
         """At the side what can be chosen and what a model makes of it; the rest is the ECG's."""
         with Horizontal(id="panes"):
-            with Vertical(id="side"):
-                yield Recordings(id="recordings")
-                with VerticalScroll(id="opinion-frame", can_focus=False):
-                    yield Opinion(id="opinion")
+            with self._side:
+                yield self.recordings
+                with self._frame:
+                    yield self.opinion
             with Vertical(id="ecg"):
-                yield Heading(id="heading")
-                yield Chart(id="chart")
-        yield Services(id="services")
+                yield self.heading
+                yield self.chart
+        yield self.services
         yield Footer(show_command_palette=False, compact=True)
-
-    @property
-    def chart(self) -> Chart:
-        """The chart."""
-        return self.query_one(Chart)
 
     def show(self, shown: ShownRecording) -> None:
         """Show a recording from its beginning, at the scale in use."""
         chart = self.chart
         chart.traces = shown.traces
         chart.note = shown.note
-        heading = self.query_one(Heading)
+        heading = self.heading
         heading.recording = shown.recording
         derived = ("* computed from other limb leads",) if any(trace.derived for trace in shown.traces) else ()
         scaled = ("not millivolts: scaled to fit",) if any(trace.scaled for trace in shown.traces) else ()
@@ -69,12 +67,12 @@ class MainScreen(Screen[None]):
         """Clear the chart and say why it is empty."""
         chart = self.chart
         chart.traces, chart.note = (), note
-        self.query_one(Heading).recording = None
+        self.heading.recording = None
 
     def _look(self, view: View) -> None:
         """The one place where the view changes: all leads follow."""
         self.view = view
-        chart, heading = self.chart, self.query_one(Heading)
+        chart, heading = self.chart, self.heading
         chart.view = view
         page = chart.page
         heading.view, heading.placement = view, page.title
@@ -135,12 +133,12 @@ class MainScreen(Screen[None]):
 
     def action_focus_recordings(self) -> None:
         """Back to the list."""
-        self.query_one("#side").display = True
-        self.query_one(Recordings).focus()
+        self._side.display = True
+        self.recordings.focus()
 
     def action_toggle_recordings(self) -> None:
         """Make room for the ECG, or give it back."""
-        side = self.query_one("#side")
+        side = self._side
         side.display = not side.display
         if not side.display:
             self.chart.focus()

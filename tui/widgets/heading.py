@@ -32,8 +32,8 @@ class Heading(Static):
         text.append("\n")
         if not self.duration_s:
             return text
-        text.append(wording.scale(self.view))
-        text.append(f"   {wording.window(self.view, self.visible_s, self.duration_s)}   {self.placement}", style="dim")
-        for note in self.notes:
-            text.append(f"   {note}", style="dim italic")
+        text.append(wording.scale(self.view), style="bold")
+        text.append(f"   {wording.window(self.view, self.visible_s, self.duration_s)}   {self.placement}")
+        for note in (*self.notes, wording.cell(self.view)):
+            text.append(f"   {note}", style="dim")
         return text
