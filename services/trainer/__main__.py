@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 from precordia.client import Addresses
 from precordia.operations import Operations
@@ -18,14 +19,14 @@ from services.trainer.trainer import Trainer
 from services.trainer.worker_environment import worker_environment
 
 
-def build(settings: TrainerSettings) -> ServiceApp:
-    """The trainer, ready to be served."""
+def build(settings: TrainerSettings, probe: Probe | None = None) -> ServiceApp:
+    """The trainer, ready to be served. A probe that was asked already answers at once."""
     engine = LocalEngine(worker_environment(settings))
     remote = Remote(Addresses(ingest=settings.ingest, registry=settings.registry), settings.patience_s)
     database = open_database(settings.database, "precordia.operations.migrations")
     jobs = TrainingJobs(settings, engine, remote)
     operations = Operations(database, {KIND: jobs}, workers=settings.jobs_at_once)
-    trainer = Trainer(settings, operations, engine, remote, Probe())
+    trainer = Trainer(settings, operations, engine, remote, probe or Probe())
 
     async def startup() -> None:
         remote.attach()
@@ -46,7 +47,10 @@ def build(settings: TrainerSettings) -> ServiceApp:
 
 def main() -> None:
     """Serve until told to stop."""
-    run_service(build(TrainerSettings()))
+    probe = Probe()
+    # Asked early, so that nobody waits for it; a daemon, so that it keeps nobody from leaving.
+    threading.Thread(target=probe.capability, name="capability", daemon=True).start()
+    run_service(build(TrainerSettings(), probe))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -88,5 +89,6 @@ def _look_around() -> Capability:
 
 
 if __name__ == "__main__":
+    os.nice(5)  # it loads torch while the services beside it start
     found = _look_around()
     sys.stdout.write(json.dumps({"missing": found.missing, "devices": list(found.devices)}) + "\n")

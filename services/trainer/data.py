@@ -227,15 +227,16 @@ def examples(
     Raises:
         InvalidTrainingSpec: none does.
     """
+    usable: NDArray[np.bool_]
     if task is Task.REGRESSION:
         absent = np.full(len(split.recording_ids), np.nan)
         y = np.stack([split.numeric.get(name, absent) for name in labels], axis=1).astype(np.float32)
         usable = np.isfinite(y).all(axis=1)
     else:
         y = split.columns(group, labels)
-        usable: NDArray[np.bool_] = split.knows(group)
+        usable = split.knows(group)
         if task is Task.MULTICLASS:
-            usable = usable & (y.sum(axis=1) == 1)
+            usable = np.logical_and(usable, y.sum(axis=1) == 1)
     _tell_what_is_left_out(split, usable, role, tell)
     if not usable.any():
         raise InvalidTrainingSpec(f"No record of the {role} part has a usable label.", field=role)

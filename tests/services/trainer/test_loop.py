@@ -125,13 +125,13 @@ def test_a_damaged_checkpoint_is_an_error_and_not_a_crash(tmp_path: Path) -> Non
 
 
 def test_the_published_recipe_finds_its_rate_and_stops_early(tmp_path: Path) -> None:
-    recipe = PUBLISHED.changed({"batch_size": 8, "patience": 1, "max_epochs": 12})
+    recipe = PUBLISHED.changed({"batch_size": 8, "patience": 1, "max_epochs": 6})
     trained, events = train(run_of(recipe), tmp_path)
     assert "found by a range test" in events[0][1]["message"]
     assert 1e-6 < trained.learning_rate < 0.1
     losses = [row["validation_loss"] for row in trained.history]
     assert trained.kept_epoch == int(np.argmin(losses)) + 1
-    assert len(losses) == 12 or len(losses) == trained.kept_epoch + 1
+    assert len(losses) == 6 or len(losses) == trained.kept_epoch + 1
 
 
 def test_the_best_weights_are_kept_where_the_recipe_says_so(tmp_path: Path) -> None:

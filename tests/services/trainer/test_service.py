@@ -32,10 +32,12 @@ from precordia.operation import Operation, OperationState
 from precordia.rpc.server import serving
 from precordia.training import TrainingSpec
 from services.trainer.__main__ import build
+from services.trainer.capability import Probe
 from services.trainer.settings import TrainerSettings
 from tests.services.trainer.conftest import Neighbours
 from tests.services.trainer.synthetic import DURATION_S, RATE_HZ, SMALL
 
+PROBE = Probe()  # asked once for all tests
 REQUEST = "0d9a2f57-56a1-4f5f-9df3-60c4a5f0b4c1"
 
 
@@ -65,7 +67,7 @@ def settings(home: Path, neighbours: Neighbours) -> TrainerSettings:
 @contextlib.asynccontextmanager
 async def training(home: Path, neighbours: Neighbours) -> AsyncIterator[Connection]:
     async with (
-        serving(build(settings(home, neighbours))) as address,
+        serving(build(settings(home, neighbours), PROBE)) as address,
         connect(Addresses(neighbours.ingest, "", address, neighbours.registry)) as precordia,
     ):
         yield precordia
