@@ -4,6 +4,8 @@ Digits are gathered in a 64-bit integer and scaled by one exact power of ten. Up
 digits one division rounds correctly (Clinger 1990); up to 18 the quotient is refined by its exact
 remainder (Dekker 1971). What remains - longer numbers, words, quotients too near to a tie - is
 handed back by position, for Python to judge.
+
+Comparisons are spelled out one by one: numba makes a slow loop of `in`.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 
 _POWERS = np.array([10.0**power for power in range(23)])
 _EXACT = 10**15
-_MAX_DIGITS = 18
+_ROOM = 10**17
 
 SPACE, TAB, RETURN, NEWLINE, QUOTE = 32, 9, 13, 10, 34
 _PLUS, _MINUS, _DIGIT_0, _UPPER_E, _LOWER_E = 43, 45, 48, 69, 101
@@ -91,23 +93,20 @@ def parse_rows(
     runs = delimiter == SPACE
     row, column, found, fractional = 0, 0, 0, False
     state, start = _BEFORE, 0
-    mantissa, digits, seen, power, exponent = 0, 0, 0, 0, 0
+    mantissa, seen, power, exponent = 0, 0, 0, 0
     negative, exponent_negative, signed = False, False, False
     for at in range(text.size):
         byte = text[at]
         digit: Any = np.int64(byte) - _DIGIT_0
         if 0 <= digit <= 9:
             if state <= _FRACTION:
+                if mantissa >= _ROOM:
+                    state = _WORD
+                    continue
                 mantissa = mantissa * 10 + digit
                 seen += 1
-                if mantissa != 0:
-                    digits += 1
-                    if digits > _MAX_DIGITS:
-                        state = _WORD
-                if state == _FRACTION:
-                    power -= 1
-                elif state == _BEFORE:
-                    state = _MANTISSA
+                power -= state == _FRACTION
+                state = max(state, _MANTISSA)
             elif state == _EXPONENT:
                 exponent = exponent * 10 + digit if exponent < 1000 else exponent
                 seen += 1
@@ -118,7 +117,7 @@ def parse_rows(
             state = _FRACTION
             continue
         ends_row = byte == NEWLINE
-        blank = byte in (SPACE, TAB, RETURN)
+        blank = byte == SPACE or byte == TAB or byte == RETURN
         if byte == delimiter or ends_row or (runs and blank):
             if runs and state == _BEFORE and not signed and not ends_row:
                 start = at + 1
@@ -131,7 +130,7 @@ def parse_rows(
                         power += -exponent if exponent_negative else exponent
                         value, sure = _scaled(mantissa, power)
                         sure = sure and seen > 0 and state != _WORD
-                        fractional |= state in (_FRACTION, _EXPONENT) or power != 0
+                        fractional |= (state == _FRACTION or state == _EXPONENT) or power != 0  # noqa: SIM109  # see above
                     cells[row, column] = -value if negative else value
                     if not sure:
                         if found >= words.shape[0]:
@@ -145,17 +144,17 @@ def parse_rows(
                 row += column != 0
                 column = 0
             state, start = _BEFORE, at + 1
-            mantissa, digits, seen, power, exponent = 0, 0, 0, 0, 0
+            mantissa, seen, power, exponent = 0, 0, 0, 0
             negative, exponent_negative, signed = False, False, False
         elif blank or byte == QUOTE:
             if state != _BEFORE and state != _WORD:
-                fractional |= state in (_FRACTION, _EXPONENT)
+                fractional |= state == _FRACTION or state == _EXPONENT
                 state = _AFTER
-        elif byte in (_MINUS, _PLUS) and state == _BEFORE and not signed:
+        elif (byte == _MINUS or byte == _PLUS) and state == _BEFORE and not signed:  # noqa: SIM109  # see above
             negative, signed = byte == _MINUS, True
-        elif byte in (_UPPER_E, _LOWER_E) and state in (_MANTISSA, _FRACTION) and seen > 0:
+        elif (byte == _UPPER_E or byte == _LOWER_E) and (state == _MANTISSA or state == _FRACTION) and seen > 0:  # noqa: SIM109  # see above
             state, seen = _EXPONENT, 0
-        elif byte in (_MINUS, _PLUS) and state == _EXPONENT and seen == 0 and not exponent_negative:
+        elif (byte == _MINUS or byte == _PLUS) and state == _EXPONENT and seen == 0 and not exponent_negative:  # noqa: SIM109  # see above
             exponent_negative = byte == _MINUS
         else:
             state = _WORD

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
+from tokenize import TokenError
 
 import numpy as np
 
@@ -63,7 +65,7 @@ def npz_arrays(source: Source, limits: Limits) -> Named:
                     array = _array(content, limits)
                     path = name.removesuffix(".npy")
                     named[path] = _strings(array) if array.dtype.kind in "US" else array
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, ValueError, NotImplementedError, EOFError, RuntimeError) as error:
         raise UnreadableFile("The NPZ archive is broken or cut short.", format=NPZ) from error
     if not named:
         raise UnreadableFile("The archive holds no NPY array; it is a ZIP file of something else.", format=NPZ)
@@ -96,7 +98,7 @@ def _array(content: bytes, limits: Limits) -> Numbers:
         if read_header is None:
             raise UnreadableFile("The NPY file has a version that is not read.", format=NPY)
         shape, fortran, dtype = read_header(stream, max_header_size=_MAX_HEADER)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
+    except (ValueError, TypeError, SyntaxError, TokenError, MemoryError, RecursionError) as error:
         raise UnreadableFile("The NPY header is broken.", format=NPY) from error
     if dtype.hasobject:
         raise UnsafeContent("The file holds pickled Python objects, which can run code; they are never loaded.")
