@@ -15,7 +15,16 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from precordia.errors import Cancelled, InternalError, InvalidArgument, InvalidInput, NotFound, PrecordiaError
+from precordia.catalog import checked_name
+from precordia.errors import (
+    Cancelled,
+    FailedPrecondition,
+    InternalError,
+    InvalidArgument,
+    InvalidInput,
+    NotFound,
+    PrecordiaError,
+)
 from precordia.operations import OperationContext
 from precordia.record import Hints
 from precordia.stored import StoredRecording
@@ -28,7 +37,8 @@ log = logging.getLogger(__name__)
 
 KIND = "import"
 MAX_SOURCES = 100_000
-_KEEP_STAGED_H = 14 * 24.0  # of files whose import waits or runs
+KEEP_STAGED_H = 14 * 24.0
+"""Hours for which files of an import that waits or runs are kept."""
 
 STATUSES = ("imported", "existing", "refused")
 
@@ -60,8 +70,11 @@ def import_request(sources: Sequence[StagedSource], hints: Hints, dataset: str) 
     """The request of an import operation.
 
     Raises:
-        InvalidArgument: there is nothing to import, or too much for one operation.
+        InvalidArgument: there is nothing to import, too much for one operation, or a dataset's name
+            that cannot be one.
     """
+    if dataset:
+        checked_name(dataset, field="dataset")
     if not 1 <= len(sources) <= MAX_SOURCES:
         raise InvalidArgument(f"An import names 1 to {MAX_SOURCES} sources.", field="sources")
     named = [
@@ -93,7 +106,7 @@ class BatchImport:
         sources = [StagedSource.from_json(source) for source in request["sources"]]
         state = context.state or {"next": 0, **dict.fromkeys(STATUSES, 0)}
         left = [upload_id for source in sources[state["next"] :] for upload_id in source.upload_ids]
-        self._uploads.extend(left, hours=_KEEP_STAGED_H)
+        context.progress(state["next"], len(sources))
         try:
             with closing(self._read_ahead(sources, Hints.from_json(request["hints"]), state["next"])) as readings:
                 for index, reading in readings:
@@ -131,7 +144,7 @@ class BatchImport:
         """What became of one file. What concerns the service, not the file, ends the operation."""
         try:
             imported = self._importer.commit(reading.result(), dataset=dataset)
-        except (InvalidInput, NotFound) as error:
+        except (InvalidInput, NotFound, FailedPrecondition) as error:
             return _refused(index, staged, error)
         except PrecordiaError:
             raise

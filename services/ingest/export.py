@@ -121,15 +121,11 @@ def _csv(block: Block) -> bytes:
     """A line of names with units, then one line a sample; an empty cell is a missing sample."""
     names = ["time [s]", *(f"{label} [{unit}]" for label, unit in zip(block.labels, block.units, strict=True))]
     lines = [",".join(f'"{name}"' if "," in name or '"' in name else name for name in names)]
-    columns = [[_number(value) for value in row] for row in block.values]
+    cells = block.values.astype("U32")  # the shortest text that gives back the same float32
+    cells[np.isnan(block.values)] = ""
     times = [repr(index / block.sample_rate_hz) for index in range(block.values.shape[1])]
-    lines += [",".join(row) for row in zip(times, *columns, strict=True)]
+    lines += [",".join(row) for row in zip(times, *cells.tolist(), strict=True)]
     return ("\n".join(lines) + "\n").encode()
-
-
-def _number(value: np.float32) -> str:
-    """The shortest text that gives back the same float32."""
-    return "" if np.isnan(value) else np.format_float_positional(value, unique=True, trim="0")
 
 
 FORMATS: dict[str, Callable[[Block], bytes]] = {"npz": _npz, "csv": _csv}

@@ -49,7 +49,8 @@ class Prepared:
 
 def recording_id(source_sha256: str, index: int, hints: Hints) -> str:
     """A recording's identity: its source, its place in it, and what the caller said about it."""
-    said = json.dumps(hints.to_json(), sort_keys=True, separators=(",", ":"))
+    facts = {name: float(value) if isinstance(value, int) else value for name, value in hints.to_json().items()}
+    said = json.dumps(facts, sort_keys=True, separators=(",", ":"))  # 500 and 500.0 are one rate
     return "rec-" + hashlib.sha256(f"{source_sha256}\n{index}\n{said}".encode()).hexdigest()[:16]
 
 

@@ -15,7 +15,7 @@ from precordia.source import Source
 from precordia.storage.blobs import BlobStore
 from precordia.storage.database import open_database
 from precordia.stored import ImportPreview, StoredRecording
-from services.ingest.batch_import import KIND, BatchImport, StagedSource, import_request
+from services.ingest.batch_import import KEEP_STAGED_H, KIND, BatchImport, StagedSource, import_request
 from services.ingest.datasets import Datasets
 from services.ingest.export import ExportFile, check_export, export
 from services.ingest.formats import Limits, ReaderContext, preview_source, read_source
@@ -104,7 +104,9 @@ class Ingest:
             InvalidArgument: nothing to import, or a dataset's name that cannot be one.
             RequestReused: the request id came with other content before.
         """
-        return self.operations.submit(KIND, import_request(sources, hints, dataset), request_id)[0]
+        request = import_request(sources, hints, dataset)
+        self.uploads.extend([name for source in sources for name in source.upload_ids], hours=KEEP_STAGED_H)
+        return self.operations.submit(KIND, request, request_id)[0]
 
     def signal(self, recording_id: str, leads: Sequence[str] = ()) -> tuple[Signal, float | None, StoredRecording]:
         """The standard leads, the size of one count where it is the same for all, and the facts."""

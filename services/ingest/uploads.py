@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -21,6 +22,7 @@ from services.ingest.membership import now
 from services.ingest.reclaim import Reclaimer
 from services.ingest.tables import uploads
 
+_EXPIRE_EVERY_S = 600.0
 _IDS_A_QUERY = 500  # SQLite and PostgreSQL both limit the number of parameters
 
 
@@ -52,6 +54,7 @@ class Uploads:
         self._reclaimer = reclaimer
         self._max_bytes = max_bytes
         self._keep = timedelta(hours=keep_h)
+        self._expire_at = 0.0
 
     def begin(self, header: FileHeader) -> Staging:
         """A place for the chunks of one file.
@@ -60,6 +63,8 @@ class Uploads:
             TooLarge: more is announced than is taken.
         """
         check_announced(header, self._max_bytes)
+        if time.monotonic() >= self._expire_at:
+            self.expire()
         return Staging(self, self._blobs.writer(), header)
 
     def record(self, writer: BlobWriter, header: FileHeader) -> Upload:
@@ -121,6 +126,7 @@ class Uploads:
 
     def expire(self) -> int:
         """Drop files that no import took in time; returns how many went."""
+        self._expire_at = time.monotonic() + _EXPIRE_EVERY_S
         with self._reader.begin() as connection:
             late = connection.execute(select(uploads.c.upload_id).where(uploads.c.expires_at < now())).scalars().all()
         self.forget(late)

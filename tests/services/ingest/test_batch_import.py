@@ -91,3 +91,6 @@ async def test_an_import_of_nothing_is_refused(connection: Connection) -> None:
     with pytest.raises(InvalidArgument) as refused:
         await connection.ingest.start_import([])
     assert refused.value.field == "sources"
+    with pytest.raises(InvalidArgument) as refused:
+        await connection.ingest.start_import(await staged(connection, wfdb()), dataset="a b")
+    assert refused.value.field == "dataset"

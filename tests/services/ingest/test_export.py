@@ -75,6 +75,14 @@ def test_csv_reads_back_as_the_same_samples() -> None:
     assert np.array_equal(again.signal().values, original.signal().values)
 
 
+def test_csv_keeps_tiny_samples_and_leaves_missing_ones_empty() -> None:
+    lead = Channel("II", np.array([1e-7, np.nan, -0.5], np.float32), 250.0, "mV")
+    (file,) = exported(recording(lead), "csv")
+    assert file.content == b"time [s],II [mV]\n0.0,1e-07\n0.004,\n0.008,-0.5\n"
+    again = read_source(Source(file.name, file.content), Hints())[0]
+    assert np.array_equal(again.channels[0].physical().astype(np.float32), lead.samples, equal_nan=True)
+
+
 def test_resampling_keeps_a_slow_wave_and_its_gap() -> None:
     time = np.arange(1000) / 500
     wave = np.sin(2 * np.pi * 3 * time)

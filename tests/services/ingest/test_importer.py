@@ -36,6 +36,7 @@ def test_the_kept_recording_is_the_source_to_the_last_count(ingest: Ingest) -> N
 
 def test_the_identity_is_source_index_and_hints() -> None:
     assert recording_id("ab" * 32, 0, Hints()) == recording_id("ab" * 32, 0, Hints())
+    assert recording_id("ab" * 32, 0, Hints(sample_rate_hz=500)) == recording_id("ab" * 32, 0, AGREEING)
     others = [("cd" * 32, 0, Hints()), ("ab" * 32, 1, Hints()), ("ab" * 32, 0, AGREEING)]
     assert recording_id("ab" * 32, 0, Hints()) not in {recording_id(*other) for other in others}
     assert len(recording_id("ab" * 32, 0, Hints())) == len("rec-") + 16
