@@ -85,6 +85,28 @@ async def test_an_import_that_was_killed_goes_on_and_misses_no_file(tmp_path: Pa
                 assert np.array_equal(native.channels[3].samples, counts(seed, samples=1000)[:, 3])
 
 
+async def test_a_drained_service_puts_its_import_back_and_goes_on_later(tmp_path: Path) -> None:
+    with service(tmp_path) as (process, address):
+        async with connect(Addresses(ingest=address)) as client:
+            staged = [await client.ingest.stage(wfdb(f"n{seed}", seed, samples=1000)) for seed in range(FILES)]
+            operation = await client.ingest.start_import(staged)
+            async for event in client.ingest.operations.watch(operation.operation_id):
+                if event.kind == "verdict":
+                    break
+            process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, 30) == 0
+    with service(tmp_path) as (_, address):
+        async with connect(Addresses(ingest=address)) as client:
+            done = await asyncio.wait_for(client.ingest.operations.wait(operation.operation_id), 60)
+            assert (done.state, done.result["imported"]) == (OperationState.SUCCEEDED, FILES)
+            numbers = [
+                event.payload["index"]
+                async for event in client.ingest.operations.watch(operation.operation_id)
+                if event.kind == "verdict"
+            ]
+            assert numbers == list(range(FILES))
+
+
 async def test_an_upload_that_was_killed_is_not_there_and_its_bytes_are_swept(tmp_path: Path) -> None:
     content = os.urandom(3 << 20)
 
