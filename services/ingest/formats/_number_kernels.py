@@ -117,7 +117,7 @@ def parse_rows(
             state = _FRACTION
             continue
         ends_row = byte == NEWLINE
-        blank = byte == SPACE or byte == TAB or byte == RETURN
+        blank = (byte == SPACE) | (byte == TAB) | (byte == RETURN)
         if byte == delimiter or ends_row or (runs and blank):
             if runs and state == _BEFORE and not signed and not ends_row:
                 start = at + 1
@@ -148,7 +148,7 @@ def parse_rows(
             negative, exponent_negative, signed = False, False, False
         elif blank or byte == QUOTE:
             if state != _BEFORE and state != _WORD:
-                fractional |= state == _FRACTION or state == _EXPONENT
+                fractional |= (state == _FRACTION) | (state == _EXPONENT)
                 state = _AFTER
         elif (byte == _MINUS or byte == _PLUS) and state == _BEFORE and not signed:  # noqa: SIM109  # see above
             negative, signed = byte == _MINUS, True

@@ -32,16 +32,10 @@ def remarks_on(channels: Sequence[Channel]) -> tuple[Remark, ...]:
 def _missing(channels: Sequence[Channel]) -> list[Remark]:
     remarks = []
     for channel in channels:
-        fraction = _missing_fraction(channel)
+        fraction = float(channel.missing.mean()) if channel.missing is not None else 0.0
         if fraction:
             remarks.append(Remark("missing_samples", f"{fraction:.2%} of the samples are missing.", channel.label))
     return remarks
-
-
-def _missing_fraction(channel: Channel) -> float:
-    if channel.samples.dtype.kind == "i":
-        return float(channel.missing.mean()) if channel.missing is not None else 0.0
-    return channel.missing_fraction
 
 
 def _lengths(leads: Sequence[Channel]) -> list[Remark]:

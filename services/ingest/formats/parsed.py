@@ -11,7 +11,10 @@ from precordia.steps import Step
 
 @dataclass(frozen=True, eq=False)
 class ParsedEcg:
-    """One recording as its format states it. `source_record` is the source's own name for it."""
+    """One recording as its format states it. `source_record` is the source's own name for it.
+
+    Every sample that is NaN is marked in its channel's `missing`, too.
+    """
 
     channels: tuple[Channel, ...]
     source_record: str = ""
