@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from importlib.metadata import version
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
@@ -22,16 +22,25 @@ app = typer.Typer(rich_markup_mode="markdown", add_completion=False)
 _STYLES = {"serving": "green", "not_serving": "yellow", "unreachable": "red"}
 
 
+Named = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[SERVICE]...", help="Only these: ingest, inference, trainer, registry.", show_default=False
+    ),
+]
+
+
 @app.command()
-def status(as_json: options.Json = False) -> None:
-    """Say which services answer, and where. Status 0 only when all four serve."""
+def status(services: Named = None, as_json: options.Json = False) -> None:
+    """Say which services answer, and where. Status 0 only when all that were asked for serve."""
+    asked = _checked(services or [])
 
     async def work(precordia: Connection, output: Output) -> bool:
-        states = await asyncio.gather(*(precordia.health(service) for service in SERVICES))
+        states = await asyncio.gather(*(precordia.health(service) for service in asked))
         rows = [(one.service, Text(one.state.replace("_", " "), _STYLES[one.state]), one.address) for one in states]
         output.line(f"precordia {version('precordia')}  home {home_folder()}")
         output.table("services", ("service", "state", "address"), rows)
-        training = await _training(precordia)
+        training = await _training(precordia) if "trainer" in asked else None
         if training and not training["can_train"]:
             output.say(training["message"], "yellow")
         document: dict[str, Any] = {
@@ -47,6 +56,13 @@ def status(as_json: options.Json = False) -> None:
         return True
 
     run_connected(work, as_json=as_json)
+
+
+def _checked(named: list[str]) -> tuple[str, ...]:
+    for service in named:
+        if service not in SERVICES:
+            raise typer.BadParameter(f"'{service}' is none of {', '.join(SERVICES)}.", param_hint="SERVICE")
+    return tuple(named) or tuple(SERVICES)
 
 
 async def _training(precordia: Connection) -> dict[str, Any] | None:

@@ -35,10 +35,17 @@ class ServiceHealth:
 
 
 class Connection:
-    """The four services. A channel is opened when its service is first called."""
+    """The four services. A channel is opened when its service is first called.
 
-    def __init__(self, addresses: Addresses, token: str = "", tls_ca: Path | None = None) -> None:
-        self._peers = {service: Peer(service, addresses.of(service), token, tls_ca) for service in SERVICES}
+    An empty token is taken from PRECORDIA_TOKEN; PRECORDIA_TLS_CA names a PEM file of authorities, and means TLS.
+    """
+
+    def __init__(self, addresses: Addresses | None = None, token: str = "") -> None:
+        where = addresses or Addresses()
+        shown = token or os.environ.get("PRECORDIA_TOKEN", "")
+        authorities = os.environ.get("PRECORDIA_TLS_CA")
+        tls_ca = Path(authorities) if authorities else None
+        self._peers = {service: Peer(service, where.of(service), shown, tls_ca) for service in SERVICES}
         self.ingest = IngestClient(self._peers["ingest"])
         self.registry = RegistryClient(self._peers["registry"])
         self.inference = InferenceClient(self._peers["inference"])
@@ -73,15 +80,9 @@ class Connection:
 async def connect(addresses: Addresses | None = None, token: str = "") -> AsyncIterator[Connection]:
     """The four services, where `addresses` say, or as `precordia.client.addresses.address_of` finds them.
 
-    An empty token is taken from PRECORDIA_TOKEN; PRECORDIA_TLS_CA names a PEM file of authorities, and means TLS.
     Nothing is called yet: a service that is away shows at its first call, as ServiceUnavailable.
     """
-    tls_ca = os.environ.get("PRECORDIA_TLS_CA")
-    connection = Connection(
-        addresses or Addresses(),
-        token or os.environ.get("PRECORDIA_TOKEN", ""),
-        Path(tls_ca) if tls_ca else None,
-    )
+    connection = Connection(addresses, token)
     try:
         yield connection
     finally:

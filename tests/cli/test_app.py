@@ -55,6 +55,7 @@ def test_the_version_is_printed() -> None:
         ["import", "a.csv", "--unit", "furlong"],
         ["import", "a.csv", "--applied", "magic"],
         ["predict"],
+        ["status", "printer"],
         ["predict", "rec-1", "--dataset", "study"],
         ["predict", "rec-1", "--model", "no:name"],
         ["export", "rec-1"],
