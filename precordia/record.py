@@ -215,6 +215,7 @@ class Recording:
     patient_key: str = ""
     """Pseudonymous: a keyed hash, or the key of a public dataset. Never a name."""
     acquired_at: datetime | None = None
+    """Without a zone where the source has none: the device's own clock, never taken for another."""
     age_years: float | None = None
     sex: Sex | None = None
     device: Device = field(default_factory=Device)

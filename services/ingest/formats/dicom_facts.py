@@ -6,7 +6,7 @@ Identifying attributes are read only to make the patient's pseudonym; none of th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from precordia.record import MILLIVOLTS_PER, Channel, Device, Sex
@@ -39,7 +39,7 @@ def sex(dataset: Dataset) -> Sex | None:
 
 
 def acquired_at(dataset: Dataset) -> datetime | None:
-    """When the ECG was taken. Without an offset in the file, the device's clock is taken as UTC."""
+    """When the ECG was taken. Without an offset in the file it has no zone: the device's own clock."""
     whole = _text(dataset, "AcquisitionDateTime")
     candidates = [whole] if whole else []
     for kind in ("Acquisition", "Content", "Study"):
@@ -50,7 +50,7 @@ def acquired_at(dataset: Dataset) -> datetime | None:
     return next((start for text in candidates if (start := _moment(text, offset))), None)
 
 
-def _moment(text: str, offset: timezone) -> datetime | None:
+def _moment(text: str, offset: timezone | None) -> datetime | None:
     """A DICOM DT value (YYYYMMDDHHMMSS.FFFFFF&ZZXX)."""
     sign = max(text.rfind("+"), text.rfind("-"))
     zone = _offset(text[sign:]) if sign >= 8 else offset
@@ -61,12 +61,12 @@ def _moment(text: str, offset: timezone) -> datetime | None:
         return None
 
 
-def _offset(text: str) -> timezone:
+def _offset(text: str) -> timezone | None:
     if len(text) != 5 or text[0] not in "+-" or not text[1:].isdecimal():
-        return UTC
+        return None
     minutes = 60 * int(text[1:3]) + int(text[3:5])
     if minutes > 14 * 60:
-        return UTC
+        return None
     return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))
 
 
@@ -75,7 +75,7 @@ def age_years(dataset: Dataset, start: datetime | None) -> float | None:
     stated = parse_age(_text(dataset, "PatientAge"))
     if stated is not None or start is None:
         return stated
-    born = _moment(_text(dataset, "PatientBirthDate"), UTC)
+    born = _moment(_text(dataset, "PatientBirthDate"), None)
     years = (start.date() - born.date()).days // 365.2425 if born else -1.0
     return years if 0 <= years <= 120 else None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from precordia.errors import MissingField, UnreadableFile, UnsafeContent
 
@@ -184,7 +184,7 @@ def _integer(words: list[str], place: int) -> int | None:
 
 
 def _start(rest: str) -> datetime | None:
-    """Base time and date. Dates in another order than dd/mm/yyyy are no WFDB dates and stay out."""
+    """Base time and date, by the recorder's own clock: the format has no zone. Dates in another order than dd/mm/yyyy are no WFDB dates and stay out."""
     words = rest.split()
     clock = _CLOCK.match(words[0]) if words else None
     date = _DATE.match(words[1]) if len(words) > 1 else None
@@ -194,7 +194,7 @@ def _start(rest: str) -> datetime | None:
     microsecond = int((clock[4] or "0").ljust(6, "0"))
     day, month, year = (int(date[place]) for place in (1, 2, 3))
     try:
-        return datetime(year, month, day, hour, minute, second, microsecond, tzinfo=UTC)
+        return datetime(year, month, day, hour, minute, second, microsecond)
     except ValueError:
         return None
 

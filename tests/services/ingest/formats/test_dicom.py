@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ def test_the_real_file_keeps_what_the_device_said(dicom_ecg: Path) -> None:
     median = pydicom.dcmread(dicom_ecg).waveform_array(1) / 1000
     np.testing.assert_allclose(device.median_beats["V3"], median[:, 8], atol=1e-12)
     assert (recording.age_years, recording.sex) == (42.0, Sex.FEMALE)
-    assert recording.acquired_at == datetime(2013, 1, 25, 10, 59, 19, tzinfo=UTC)
+    assert recording.acquired_at == datetime(2013, 1, 25, 10, 59, 19)
     assert recording.remarks == ()
 
 

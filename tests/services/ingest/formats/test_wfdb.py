@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +165,7 @@ def test_time_and_date_are_read_in_the_formats_own_order_only() -> None:
     source = wfdb_record(VALUES)
     line = b"made 12 500 400"
     dated = Source(source.name, source.content.replace(line, line + b" 8:26:04.5 26/10/1994"), source.companions)
-    assert read_source(dated)[0].acquired_at == datetime(1994, 10, 26, 8, 26, 4, 500000, tzinfo=UTC)
+    assert read_source(dated)[0].acquired_at == datetime(1994, 10, 26, 8, 26, 4, 500000)
     odd = Source(source.name, source.content.replace(line, line + b" 12-May-2020 12:33:59"), source.companions)
     assert read_source(odd)[0].acquired_at is None
 
