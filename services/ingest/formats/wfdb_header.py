@@ -184,7 +184,10 @@ def _integer(words: list[str], place: int) -> int | None:
 
 
 def _start(rest: str) -> datetime | None:
-    """Base time and date, by the recorder's own clock: the format has no zone. Dates in another order than dd/mm/yyyy are no WFDB dates and stay out."""
+    """Base time and date by the recorder's own clock: the format has no zone.
+
+    Dates in another order than dd/mm/yyyy are no WFDB dates and stay out.
+    """
     words = rest.split()
     clock = _CLOCK.match(words[0]) if words else None
     date = _DATE.match(words[1]) if len(words) > 1 else None

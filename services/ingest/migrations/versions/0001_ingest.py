@@ -21,7 +21,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "source_files",
-        sa.Column("source_sha256", sa.String(64), sa.ForeignKey("sources.sha256", ondelete="CASCADE"), primary_key=True),
+        sa.Column(
+            "source_sha256", sa.String(64), sa.ForeignKey("sources.sha256", ondelete="CASCADE"), primary_key=True
+        ),
         sa.Column("position", sa.Integer(), primary_key=True),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("sha256", sa.String(64), nullable=False),
