@@ -12,10 +12,12 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from pydantic import ValidationError
 
 from precordia.errors import PrecordiaError
 from precordia.operations import Operations
@@ -29,6 +31,8 @@ from precordia.rpc.settings import ServerSettings
 from precordia.rpc.workers import process_pool
 
 log = logging.getLogger(__name__)
+
+Settings = TypeVar("Settings", bound=ServerSettings)
 
 _CONCURRENT_CALLS = 4096
 _LAST_ANSWERS_S = 1.0  # for answers that are on their way when the drain is over
@@ -74,8 +78,25 @@ async def serving(app: ServiceApp) -> AsyncIterator[str]:
         await running.stop()
 
 
+def run_main(settings: type[Settings], build: Callable[[Settings], ServiceApp]) -> None:
+    """The `main` of a service: settings from the environment, the service built from them, served.
+
+    Raises:
+        SystemExit: 1 where it cannot start; stderr says in a line for each fault what to change.
+    """
+    try:
+        app = build(settings())
+    except ValidationError as error:
+        prefix = str(settings.model_config.get("env_prefix", ""))
+        faults = [f"{prefix}{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors()]
+        raise SystemExit("\n".join(["The service does not start. Its settings need a change:", *faults])) from None
+    except PrecordiaError as error:
+        raise SystemExit(f"The service does not start: {error.message}") from None
+    run_service(app)
+
+
 def run_service(app: ServiceApp) -> None:
-    """Serve until SIGTERM or SIGINT; a second signal cuts the drain short. The `main` of a service.
+    """Serve until SIGTERM or SIGINT; a second signal cuts the drain short.
 
     Raises:
         SystemExit: 1 where the service cannot start; stderr says why.

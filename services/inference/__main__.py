@@ -9,7 +9,7 @@ from precordia.catalog import ModelRef
 from precordia.client import Addresses, Connection
 from precordia.errors import PrecordiaError
 from precordia.operations import Handler, Operations
-from precordia.rpc.server import ServiceApp, run_service
+from precordia.rpc.server import ServiceApp, run_main
 from precordia.signal.warming import compile_kernels_apart
 from precordia.storage.database import open_database
 from services.inference.bridge import LoopBridge
@@ -98,11 +98,7 @@ async def _preload(models: Models, names: tuple[str, ...]) -> None:
 
 def main() -> None:
     """Serve until signalled."""
-    try:
-        app = build(InferenceSettings())
-    except PrecordiaError as error:
-        raise SystemExit(f"inference does not start: {error.message}") from None
-    run_service(app)
+    run_main(InferenceSettings, build)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,7 @@ from typing import Any
 
 import grpc
 
-from precordia.errors import PrecordiaError
-from precordia.rpc.server import ServiceApp, run_service
+from precordia.rpc.server import ServiceApp, run_main
 from precordia.v1 import ingest_pb2_grpc
 from services.ingest.ingest import Ingest
 from services.ingest.servicer import SERVICE, IngestServicer
@@ -41,12 +40,8 @@ def build(settings: IngestSettings) -> ServiceApp:
 
 
 def main() -> None:
-    """Serve until a signal; what keeps the service from starting is said in one line."""
-    try:
-        app = build(IngestSettings())
-    except PrecordiaError as error:
-        raise SystemExit(f"ingest does not start: {error.message}") from None
-    run_service(app)
+    """Serve until signalled."""
+    run_main(IngestSettings, build)
 
 
 if __name__ == "__main__":

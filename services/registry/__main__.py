@@ -8,7 +8,7 @@ import logging
 from functools import partial
 
 from precordia.errors import PrecordiaError
-from precordia.rpc.server import ServiceApp, run_service
+from precordia.rpc.server import ServiceApp, run_main
 from precordia.rpc.workers import in_worker
 from precordia.storage.blobs import BlobStore
 from precordia.storage.database import open_database
@@ -88,12 +88,8 @@ class _Sweeper:
 
 
 def main() -> None:
-    """Serve until told to stop."""
-    try:
-        app = build(RegistrySettings())
-    except PrecordiaError as error:
-        raise SystemExit(f"registry does not start: {error.message}") from None
-    run_service(app)
+    """Serve until signalled."""
+    run_main(RegistrySettings, build)
 
 
 if __name__ == "__main__":

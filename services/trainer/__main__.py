@@ -7,7 +7,7 @@ import threading
 
 from precordia.client import Addresses
 from precordia.operations import Operations
-from precordia.rpc.server import ServiceApp, run_service
+from precordia.rpc.server import ServiceApp, run_main
 from precordia.storage.database import open_database
 from services.trainer.capability import Probe
 from services.trainer.jobs import KIND, TrainingJobs
@@ -50,7 +50,7 @@ def main() -> None:
     probe = Probe()
     # Asked early, so that nobody waits for it; a daemon, so that it keeps nobody from leaving.
     threading.Thread(target=probe.capability, name="capability", daemon=True).start()
-    run_service(build(TrainerSettings(), probe))
+    run_main(TrainerSettings, lambda settings: build(settings, probe))
 
 
 if __name__ == "__main__":
