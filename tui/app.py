@@ -35,6 +35,8 @@ class PrecordiaApp(App[None]):
         self.remote = Remote(addresses or Addresses())
         self.chosen = recording_id
         self.loaded = ""
+        self.refused = ""
+        """The chosen recording, where the services have no such one."""
         self.models: tuple[ModelVersion, ...] = ()
         self.model: ModelVersion | None = None
         self.serving: frozenset[str] = frozenset()
@@ -119,11 +121,11 @@ class PrecordiaApp(App[None]):
         """Show the list, and the first recording where none is chosen yet."""
         known = {recording.recording_id for recording in message.recordings}
         self.main.recordings.show(message.recordings, self.chosen)
-        if not message.recordings and not self.loaded:
+        if not message.recordings and not self.chosen:
             self.main.say("No recordings yet.\nPress i to import ECG files.")
         elif message.recordings and (not self.chosen or (self.loaded and self.loaded not in known)):
             self.choose(message.recordings[-1].recording_id)
-        elif self.chosen and not self.loaded:
+        elif self.chosen not in (self.loaded, self.refused):
             self.load_recording(self.chosen)
 
     def on_models_listed(self, message: messages.ModelsListed) -> None:
@@ -155,7 +157,7 @@ class PrecordiaApp(App[None]):
         """Show it, unless another one was chosen meanwhile, and ask the model."""
         if message.shown.recording.recording_id != self.chosen:
             return
-        self.loaded = self.chosen
+        self.loaded, self.refused = self.chosen, ""
         self.main.show(message.shown)
         self._opine()
 
@@ -178,7 +180,7 @@ class PrecordiaApp(App[None]):
     def on_failed(self, message: messages.Failed) -> None:
         """Say so; what can be had later is asked for when the services are back."""
         if message.what == "recording" and not message.again:
-            self.loaded = self.chosen
+            self.loaded, self.refused = "", self.chosen
             self.main.say(message.message)
         elif message.what != "list":
             self.notify(message.message, severity="warning")

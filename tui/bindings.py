@@ -68,7 +68,7 @@ GENERAL = (
 """Keys for everything else."""
 
 SECTIONS = (
-    ("The ECG", VIEW),
+    ("The ECG (home, end and page keys while the chart has the focus)", VIEW),
     ("The chart, while it has the focus", CHART),
     ("The list of recordings", RECORDINGS),
     ("Everything else", GENERAL),
