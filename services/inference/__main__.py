@@ -18,6 +18,7 @@ from services.inference.engine import OnnxRuntimeEngine
 from services.inference.evaluation import Evaluation
 from services.inference.loading import ModelLoader, ServingLimits
 from services.inference.long_work import LongWork
+from services.inference.memory import share_arenas
 from services.inference.models import Models
 from services.inference.predictor import Predictor
 from services.inference.profile import ProfileCache
@@ -98,6 +99,7 @@ async def _preload(models: Models, names: tuple[str, ...]) -> None:
 
 def main() -> None:
     """Serve until signalled."""
+    share_arenas()
     run_main(InferenceSettings, build)
 
 

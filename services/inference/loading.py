@@ -20,6 +20,7 @@ from precordia.signal import condition
 from precordia.signal.warming import compile_kernels_apart
 from services.inference.batching import Batcher
 from services.inference.engine import Engine, Session
+from services.inference.memory import give_back
 from services.inference.profile import Profile, ProfileCache, measure, policy_for
 from services.inference.scoring import Job, Scored, Scorer
 
@@ -110,6 +111,7 @@ class ModelLoader:
         # What lives now lives long: the collector need not walk it again while requests wait.
         gc.collect()
         gc.freeze()
+        give_back()
         batcher: Batcher[Job, Scored] = Batcher(scorer, policy, name=f"{version.name}-{version.version}")
         return ServingModel(version.digest, version.manifest, session, scorer, batcher, profile)
 
