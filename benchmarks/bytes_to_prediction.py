@@ -210,9 +210,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=25)
     rounds = parser.parse_args().rounds
     print(f"Python {platform.python_version()}, numpy {np.__version__}, scipy {scipy.__version__}")
-    print(
-        f"pandas {pd.__version__}, wfdb {wfdb.__version__}, ONNX Runtime {ort.__version__}; {platform.machine()}, one thread; median ms"
-    )
+    print(f"pandas {pd.__version__}, wfdb {wfdb.__version__}, ONNX Runtime {ort.__version__}, {platform.machine()}")
+    print("one thread, processor time, median ms of each stage")
     print(f"{'contract':22}{'file':6}{'ours: read cond run':>24}{'obvious: read cond run':>26}", end="")
     print(f"{'ratio without model':>24}{'ratio with model':>20}  difference")
     with tempfile.TemporaryDirectory() as folder:

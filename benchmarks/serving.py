@@ -1,7 +1,8 @@
 """Serving XceptionTime, one ECG a request: the service in its own process against ONNX Runtime in ours.
 
 Both run on one core with one thread, in turns, several times; the ratio is of the two throughputs of
-a turn. Callers run on the other cores. The model's contract has no conditioning, as the other
+a turn. Callers run on the other cores. The cpu ratio is that of the processor times an ECG takes: it
+does not move when something else wants the core. The model's contract has no conditioning, as the other
 servers that this is compared with have none; a second table shows what its real conditioning costs.
 
     python -m benchmarks.serving [--seconds 4] [--turns 5]
@@ -44,6 +45,7 @@ class Row:
     """What one concurrency gave, turn by turn."""
 
     ratios: list[float] = field(default_factory=list)
+    cpu_ratios: list[float] = field(default_factory=list)
     added_ms: list[float] = field(default_factory=list)
     p50_ms: list[float] = field(default_factory=list)
 
@@ -59,8 +61,10 @@ def model() -> tuple[str, bytes, Manifest]:
         return "XceptionTime", graph, Manifest(contract, Task.MULTICLASS, outputs, (), Activation.SOFTMAX, output_name)
     shipped = Manifest.parse((_SHIPPED / "manifest.json").read_bytes())
     graph = (_SHIPPED / "model.onnx").read_bytes()
-    return "shipped", graph, Manifest(
-        shipped.input, shipped.task, shipped.outputs, (), shipped.activation, shipped.output_name
+    return (
+        "shipped",
+        graph,
+        Manifest(shipped.input, shipped.task, shipped.outputs, (), shipped.activation, shipped.output_name),
     )
 
 
@@ -74,11 +78,12 @@ def cores() -> tuple[set[int], set[int]]:
 def service(name: str, home: Path, core: set[int], **settings: str) -> Iterator[tuple[str, int]]:
     """A service in its own process, on its core; gives address and process id."""
     environment = os.environ | {"PRECORDIA_HOME": str(home), f"PRECORDIA_{name.upper()}_LISTEN": "127.0.0.1:0"}
-    environment |= {"PRECORDIA_INFERENCE_LOG_LEVEL": "warning", "PRECORDIA_REGISTRY_LOG_LEVEL": "warning"} | settings
+    environment |= settings
     process = subprocess.Popen(
         [sys.executable, "-m", f"services.{name}"],
         env=environment,
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # the log is written as ever, a line a call, and goes nowhere
         preexec_fn=lambda: os.sched_setaffinity(0, core),
     )
     assert process.stdout is not None
@@ -98,6 +103,11 @@ def resident_mib(pid: int) -> float:
     return float("nan")
 
 
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process has used, all threads together."""
+    return sum(int(path.read_text().split()[0]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
+
+
 class InProcess:
     """ONNX Runtime with one thread, called in a loop, on the core of the service."""
 
@@ -110,14 +120,16 @@ class InProcess:
         self.seconds(0.5)
 
     def seconds(self, duration_s: float) -> list[float]:
-        """Times of the runs of a while."""
+        """Times of the runs of a while; `cpu_s` keeps the processor time of each, on average."""
         before = os.sched_getaffinity(0)
         os.sched_setaffinity(0, self._core)
-        times, until = [], time.perf_counter() + duration_s
+        times: list[float] = []
+        until, used = time.perf_counter() + duration_s, time.thread_time()
         while time.perf_counter() < until:
             began = time.perf_counter()
             self._session.run(None, self._feed)
             times.append(time.perf_counter() - began)
+        self.cpu_s = (time.thread_time() - used) / len(times)
         os.sched_setaffinity(0, before)
         return times
 
@@ -162,15 +174,16 @@ async def main() -> None:
         async with services(Path(folder), core, others) as (connection, pid):
             await connection.registry.import_model(BARE.name, graph, bare)
             await connection.registry.import_model(REAL.name, graph)
-            await load(connection, BARE, signal, 4, 1.0)
+            for ref in (BARE, REAL):
+                await load(connection, ref, signal, 4, 1.0)
             rss = resident_mib(pid)
             os.sched_setaffinity(0, others)
-            rows = await turns(connection, InProcess(graph, values, core), signal, asked.turns, asked.seconds)
+            rows = await turns(connection, pid, InProcess(graph, values, core), signal, asked.turns, asked.seconds)
             report(name, rows, rss, core)
 
 
 async def turns(
-    connection: Connection, alone: InProcess, signal: Signal, count: int, seconds: float
+    connection: Connection, pid: int, alone: InProcess, signal: Signal, count: int, seconds: float
 ) -> dict[tuple[str, int], Row]:
     """Service and ONNX Runtime in turns."""
     rows: dict[tuple[str, int], Row] = {}
@@ -178,10 +191,13 @@ async def turns(
         for ref in (BARE, REAL):
             for callers in CONCURRENCY:
                 reference = alone.seconds(seconds / 2)
+                cpu_s, used = alone.cpu_s, cpu_seconds(pid)
                 served = await load(connection, ref, signal, callers, seconds)
+                used = cpu_seconds(pid) - used
                 reference += alone.seconds(seconds / 2)
                 row = rows.setdefault((ref.name, callers), Row())
                 row.ratios.append((len(served) / seconds) / (len(reference) / seconds))
+                row.cpu_ratios.append((cpu_s + alone.cpu_s) / 2 / (used / len(served)))
                 row.p50_ms.append(1000 * statistics.median(served))
                 row.added_ms.append(1000 * (statistics.median(served) - statistics.median(reference)))
     return rows
@@ -191,13 +207,13 @@ def report(name: str, rows: dict[tuple[str, int], Row], rss: float, core: set[in
     """The tables."""
     print(f"{name}, one ECG a request, service on core {min(core)} of {os.cpu_count()}, {platform.processor()}")
     print(f"Python {platform.python_version()}, ONNX Runtime {ort.__version__}; ONNX Runtime in process = 1.00")
-    print(f"{'contract':10} {'callers':>7} {'ratio':>6} {'min..max':>12} {'p50 ms':>8} {'p50 added ms':>13}")
+    print(f"{'contract':10}{'callers':>8}{'ratio':>7}{'min..max':>13}{'cpu ratio':>11}{'p50 ms':>9}{'p50 added':>11}")
     for (contract, callers), row in rows.items():
         spread = f"{min(row.ratios):.2f}..{max(row.ratios):.2f}"
-        added = f"{statistics.median(row.added_ms):13.2f}" if callers == 1 else f"{'':13}"
-        ratio, p50 = statistics.median(row.ratios), statistics.median(row.p50_ms)
-        print(f"{contract:10} {callers:7} {ratio:6.2f} {spread:>12} {p50:8.2f} {added}")
-    print(f"resident memory of the service after its first requests: {rss:.0f} MiB")
+        added = f"{statistics.median(row.added_ms):8.2f} ms" if callers == 1 else ""
+        ratio, cpu_ratio, p50 = map(statistics.median, (row.ratios, row.cpu_ratios, row.p50_ms))
+        print(f"{contract:10}{callers:8}{ratio:7.2f}{spread:>13}{cpu_ratio:11.2f}{p50:9.2f}{added:>11}")
+    print(f"resident memory of the service with two models and a few hundred predictions: {rss:.0f} MiB")
 
 
 if __name__ == "__main__":
