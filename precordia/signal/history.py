@@ -1,8 +1,9 @@
 """What is still to be done to a signal that already went through some steps.
 
-No step is applied twice. A standardisation that came before a step that it should have followed is
-renewed: z-score and min-max do not depend on what offset and scale came in, so the result is what
-the raw signal would have given.
+No step is applied twice. A filter of the same kind with another band is another step: the model's own
+runs as well, unless what it would remove is gone already. A standardisation that came before a step
+that it should have followed is renewed: z-score and min-max do not depend on what offset and scale
+came in, so the result is what the raw signal would have given.
 """
 
 from __future__ import annotations
@@ -51,10 +52,12 @@ def pending(manifest: Manifest, unit: Unit, applied: Sequence[Step]) -> Pending:
         if step.kind.removes_unit and standardised:
             kept.add(len(steps))
         elif step.name in done and step.name not in GRID_STEPS:
+            settled = _settles(done[step.name], step)
             if done[step.name] != step:
-                remarks.append(_other_parameters(step, done[step.name]))
-            continue
-        elif step.name == "clip" and standardised and _before_standardisation(step, manifest.steps):
+                remarks.append(_other_parameters(step, done[step.name], settled))
+            if settled:
+                continue
+        if step.name == "clip" and standardised and _before_standardisation(step, manifest.steps):
             raise ConditioningConflict(
                 "The model clips before it standardises, and the signal came standardised; "
                 "send it in millivolts or microvolts.",
@@ -106,8 +109,20 @@ def _foreign(step: Step) -> Remark:
     return Remark("step_not_in_model", f"The signal came with {_said(step)}, which the model does not ask for.")
 
 
-def _other_parameters(wanted: Step, done: Step) -> Remark:
+def _settles(done: Step, wanted: Step) -> bool:
+    """Whether nothing is left for `wanted` to do once `done` was done."""
+    if wanted.name == "band_pass":
+        return done.number("low_hz") >= wanted.number("low_hz") and done.number("high_hz") <= wanted.number("high_hz")
+    if wanted.name == "high_pass":
+        return done.number("cutoff_hz") >= wanted.number("cutoff_hz")
+    if wanted.name == "low_pass":
+        return done.number("cutoff_hz") <= wanted.number("cutoff_hz")
+    return done == wanted
+
+
+def _other_parameters(wanted: Step, done: Step, settled: bool) -> Remark:
+    outcome = "That was left as it is." if settled else "The model's own was applied as well."
     return Remark(
         "step_parameters_differ",
-        f"The signal came with {_said(done)}; the model asks for {_said(wanted)}. It was not applied again.",
+        f"The signal came with {_said(done)}; the model asks for {_said(wanted)}. {outcome}",
     )

@@ -135,12 +135,20 @@ def test_training_records_at_the_models_grid_pass_bit_for_bit() -> None:
     assert result.applied == (BAND, Z)
 
 
-def test_a_step_with_other_parameters_is_not_repeated_and_is_remarked() -> None:
+def test_a_filter_that_left_less_than_the_model_asks_for_is_left_as_it_is_and_remarked() -> None:
     values = _walk(samples=1000)
-    signal = _signal(values, 100.0, unit=Unit.STANDARDISED, applied=(parse_step("band-pass:0.05-150"), Z))
+    signal = _signal(values, 100.0, unit=Unit.STANDARDISED, applied=(parse_step("band-pass:0.67-35"), Z))
     result = condition(signal, _manifest(BAND, TO_100, Z))
     np.testing.assert_array_equal(result.x[0], values)
     assert _codes(result) == {"step_parameters_differ"}
+
+
+def test_a_wider_filter_does_not_stand_in_for_the_models_own() -> None:
+    values = _walk(samples=5000)
+    plain = condition(_signal(values, 500.0), _manifest(BAND, TO_100, Z))
+    wide = condition(_signal(values, 500.0, applied=(parse_step("band-pass:0.05-150"),)), _manifest(BAND, TO_100, Z))
+    np.testing.assert_array_equal(wide.x, plain.x)
+    assert "step_parameters_differ" in _codes(wide)
 
 
 def test_a_step_that_the_model_does_not_know_of_is_remarked() -> None:
