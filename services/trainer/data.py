@@ -231,7 +231,7 @@ def examples(
     if task is Task.REGRESSION:
         absent = np.full(len(split.recording_ids), np.nan)
         y = np.stack([split.numeric.get(name, absent) for name in labels], axis=1).astype(np.float32)
-        usable = np.isfinite(y).all(axis=1)
+        usable = np.logical_and.reduce(np.isfinite(y), axis=1)
     else:
         y = split.columns(group, labels)
         usable = split.knows(group)

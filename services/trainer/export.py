@@ -115,6 +115,7 @@ def check_parity(network: nn.Module, model: bytes, examples: NDArray[np.float32]
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # the cores are shared
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     worst = 0.0

@@ -56,9 +56,16 @@ def epochs(job: JobFolder) -> list[int]:
     return [entry.payload["epoch"] for entry in read_journal(job.path) if entry.kind == "epoch"]
 
 
-async def test_a_worker_leaves_the_files_of_a_model_version(tmp_path: Path) -> None:
-    job, engine = await prepared(tmp_path / "job", synthetic.plan(RECORDS, **CHANGES))
+@pytest.fixture(scope="module")
+async def whole(tmp_path_factory: pytest.TempPathFactory) -> JobFolder:
+    """A job that nothing disturbed."""
+    job, engine = await prepared(tmp_path_factory.mktemp("whole") / "job", synthetic.plan(RECORDS, **CHANGES))
     ended(engine, engine.submit(job.path, job.begin_attempt()))
+    return job
+
+
+def test_a_worker_leaves_the_files_of_a_model_version(whole: JobFolder) -> None:
+    job = whole
     outcome = job.outcome()
     assert outcome is not None, (job.path / LOG).read_text()
     assert outcome.error is None, outcome.error
@@ -78,14 +85,10 @@ async def test_a_worker_leaves_the_files_of_a_model_version(tmp_path: Path) -> N
 
 
 @pytest.mark.faults
-async def test_a_killed_worker_goes_on_from_its_checkpoint_and_ends_as_if_it_had_lived(tmp_path: Path) -> None:
-    plan = synthetic.plan(RECORDS, **CHANGES)
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    whole, engine = await prepared(tmp_path / "a" / "job", plan)
-    ended(engine, engine.submit(whole.path, whole.begin_attempt()))
-
-    job, engine = await prepared(tmp_path / "b" / "job", plan)
+async def test_a_killed_worker_goes_on_from_its_checkpoint_and_ends_as_if_it_had_lived(
+    tmp_path: Path, whole: JobFolder
+) -> None:
+    job, engine = await prepared(tmp_path / "job", synthetic.plan(RECORDS, **CHANGES))
     handle = engine.submit(job.path, job.begin_attempt())
     wait_for_epoch(job, 2)
     os.killpg(int(handle.key), signal.SIGKILL)
