@@ -101,7 +101,7 @@ def test_the_card_lists_the_records_of_every_part(report: dict[str, object]) -> 
 def test_it_scores_on_fold_7_what_its_card_says(
     testdata: Path, session: onnxruntime.InferenceSession, manifest: Manifest, report: dict[str, dict[str, float]]
 ) -> None:
-    stored = np.load(testdata / "ptbxl-z" / "signals_100hz.npz", allow_pickle=False)
+    stored = dict(np.load(testdata / "ptbxl-z" / "signals_100hz.npz", allow_pickle=False))
     with (testdata / "ptbxl-z" / "labels.csv").open() as opened:
         rows = {int(row["ecg_id"]): row for row in csv.DictReader(opened) if row["strat_fold"] == "7"}
     chosen = [index for index, ecg_id in enumerate(stored["ecg_id"]) if int(ecg_id) in rows]
@@ -122,7 +122,7 @@ def test_it_scores_on_fold_7_what_its_card_says(
 def test_the_same_ecgs_at_500_hz_score_alike(
     testdata: Path, session: onnxruntime.InferenceSession, manifest: Manifest
 ) -> None:
-    stored = np.load(testdata / "ptbxl-z" / "signals_100hz.npz", allow_pickle=False)
+    stored = dict(np.load(testdata / "ptbxl-z" / "signals_100hz.npz", allow_pickle=False))
     ids = stored["ecg_id"].tolist()
     files = sorted((testdata / "ptbxl-z" / "original_500hz").glob("*.npy"))
     fast = [np.ascontiguousarray(np.load(file, allow_pickle=False).T) for file in files]
