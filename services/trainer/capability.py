@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from precordia.errors import MissingDependency
 
-EXTRA = "pip install 'precordia[train]'"
-_PACKAGES = ("torch", "safetensors", "onnxscript", "onnxruntime")
+_EXTRAS = {"torch": "train", "safetensors": "train", "onnxscript": "train", "onnxruntime": "cpu"}
+"""What a worker imports, and the extra of this package that brings it."""
 _PROBE_S = 120.0
 
 
@@ -37,7 +37,8 @@ class Capability:
         """One sentence for the user: ready, or what to install."""
         if self.can_train:
             return "Ready to train."
-        return f"This trainer cannot train: package '{self.missing}' is not installed. Run: {EXTRA}"
+        install = f"pip install 'precordia[{_EXTRAS[self.missing]}]'"
+        return f"This trainer cannot train: package '{self.missing}' is not installed. Run: {install}"
 
     def check(self) -> None:
         """Refuse where it cannot train.
@@ -46,7 +47,7 @@ class Capability:
             MissingDependency: the message says what to install.
         """
         if not self.can_train:
-            raise MissingDependency(self.message, package=self.missing, extra="train")
+            raise MissingDependency(self.message, package=self.missing, extra=_EXTRAS[self.missing])
 
 
 class Probe:
@@ -77,7 +78,7 @@ def _ask_child() -> Capability:
 def _look_around() -> Capability:
     import importlib
 
-    for package in _PACKAGES:
+    for package in _EXTRAS:
         try:
             importlib.import_module(package)
         except ImportError:

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +30,9 @@ from services.trainer.examples import Examples
 from services.trainer.plan import PinnedSplit
 
 Tell = Callable[[str], None]
-_LARGEST_CACHE_NAME = 32
+_LONGEST_NAME = 32
+_FILLING = "filling-"
+_FILLING_ENDS_S = 3600.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +102,7 @@ async def conditioned_split(
 
 def _cache_name(pinned: PinnedSplit, manifest: Manifest) -> str:
     key = json.dumps([pinned.digest, pinned.split, manifest.conditioning_digest()])
-    return hashlib.sha256(key.encode()).hexdigest()[:_LARGEST_CACHE_NAME]
+    return hashlib.sha256(key.encode()).hexdigest()[:_LONGEST_NAME]
 
 
 async def _fill(
@@ -109,7 +112,7 @@ async def _fill(
     if snapshot.digest != pinned.digest:
         raise FailedPrecondition("The snapshot changed since the job began; start the job again.")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix="filling-", dir=folder.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=_FILLING, dir=folder.parent))
     try:
         columns, total = _Columns(), sum(ticket.records for ticket in tickets)
         with (temporary / "x.f32").open("wb") as samples:
@@ -195,9 +198,12 @@ def _one_hot(kept: Sequence[Mapping[str, Any]], group: str, columns: Mapping[str
 
 
 def clear_cache(cache: Path, keep_bytes: int) -> None:
-    """Remove the least recently used splits until the rest fits."""
+    """Remove the least recently used splits until the rest fits, and what dead workers left half filled."""
     if not cache.exists():
         return
+    for folder in cache.glob(f"{_FILLING}*"):
+        if time.time() - max(path.stat().st_mtime for path in (folder, *folder.iterdir())) > _FILLING_ENDS_S:
+            shutil.rmtree(folder, ignore_errors=True)
     folders = sorted((folder for folder in cache.iterdir() if folder.is_dir()), key=lambda path: -path.stat().st_mtime)
     total = 0
     for folder in folders:

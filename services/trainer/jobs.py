@@ -18,9 +18,9 @@ from typing import Any
 from precordia.catalog import MODEL_ONNX, REPORT, WEIGHTS, Lineage, ModelVersion
 from precordia.client import Connection
 from precordia.dataset import Snapshot, SplitRef
-from precordia.errors import InternalError, PrecordiaError, SnapshotNotFound
+from precordia.errors import InternalError, PrecordiaError, SnapshotNotFound, Unavailable
 from precordia.manifest import Manifest
-from precordia.operations import Interrupted, OperationContext
+from precordia.operations import OperationContext
 from precordia.training import TrainingSpec
 from services.trainer.engine import Engine, Handle
 from services.trainer.job_folder import CHECKPOINT, PLAN, JobFolder, Outcome
@@ -59,8 +59,8 @@ class TrainingJobs:
             if outcome.error is not None:
                 raise outcome.error
             published = self._publish(request, plan, job, context)
-        except Interrupted:
-            raise
+        except Unavailable:
+            raise  # what was trained stays in the folder
         except PrecordiaError:
             _tidy(job)
             raise

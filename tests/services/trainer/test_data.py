@@ -1,3 +1,5 @@
+import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -100,3 +102,13 @@ async def test_the_cache_keeps_to_its_size(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 1
     clear_cache(tmp_path, 1000)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_dead_worker_left_half_filled_is_removed(tmp_path: Path) -> None:
+    for name, age_s in (("filling-old", 7200), ("filling-now", 0)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.f32").touch()
+        for path in (tmp_path / name / "x.f32", tmp_path / name):
+            os.utime(path, (time.time() - age_s,) * 2)
+    clear_cache(tmp_path, 1 << 30)
+    assert [folder.name for folder in tmp_path.iterdir()] == ["filling-now"]

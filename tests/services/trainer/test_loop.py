@@ -144,6 +144,12 @@ def test_the_best_weights_are_kept_where_the_recipe_says_so(tmp_path: Path) -> N
     assert float(loss) == pytest.approx(best["validation_loss"], abs=1e-7)
 
 
+def test_reduced_precision_learns_too_and_keeps_its_weights_whole(tmp_path: Path) -> None:
+    trained, _ = train(run_of(DEFAULT.changed(SMALL | {"max_epochs": 3, "precision": "bfloat16"})), tmp_path)
+    assert trained.history[-1]["train_loss"] < trained.history[0]["train_loss"]
+    assert {value.dtype for value in trained.network.parameters()} == {torch.float32}
+
+
 def test_exclusive_classes_are_learnt(tmp_path: Path) -> None:
     recipe = DEFAULT.changed(SMALL | {"max_epochs": 5})
     run = run_of(

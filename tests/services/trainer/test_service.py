@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -31,6 +32,8 @@ from precordia.manifest import Task
 from precordia.operation import Operation, OperationState
 from precordia.rpc.server import serving
 from precordia.training import TrainingSpec
+from services.registry.__main__ import build as build_registry
+from services.registry.settings import RegistrySettings
 from services.trainer.__main__ import build
 from services.trainer.capability import Probe
 from services.trainer.settings import TrainerSettings
@@ -197,6 +200,23 @@ async def test_a_killed_service_finds_its_job_again_and_publishes_once(tmp_path:
     assert [event.number for event in events] == list(range(1, len(events) + 1))
     assert [event.payload["epoch"] for event in events if event.kind == "epoch"] == list(range(1, 26))
     assert [event.kind for event in events].count("published") == 1
+    assert [version.version for version in versions] == [1]
+
+
+async def test_a_registry_that_is_away_is_waited_for(tmp_path: Path, neighbours: Neighbours) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        later = f"127.0.0.1:{free.getsockname()[1]}"
+    async with training(tmp_path, replace(neighbours, registry=later)) as precordia:
+        operation = await precordia.trainer.train("shapes", spec(max_epochs=1, test=None))
+        async with asyncio.timeout(120):
+            async for event in precordia.trainer.operations.watch(operation.operation_id):
+                if str(event.payload.get("message", "")).startswith("Waiting"):
+                    break
+        home = tmp_path / "later"
+        async with serving(build_registry(RegistrySettings(home=home, listen=later, publish_shipped=False))):
+            done = await finished(precordia, operation)
+            versions = await precordia.registry.versions("shapes")
+    assert done.state is OperationState.SUCCEEDED, done.error_message
     assert [version.version for version in versions] == [1]
 
 
