@@ -64,6 +64,7 @@ class Models:
         self._serving: OrderedDict[str, ServingModel] = OrderedDict()
         self._loading: dict[str, asyncio.Task[ServingModel]] = {}
         self._uses: Counter[str] = Counter()
+        self._changes: Counter[str] = Counter()
         self._closing: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -123,6 +124,7 @@ class Models:
             try:
                 async for event in self._registry.watch(after):
                     after, retry_s = event.number, _FIRST_RETRY_S
+                    self._changes[event.name] += 1
                     await self._refresh(event.name)
             except PrecordiaError as error:
                 log.info("the registry's changes cannot be followed now (%s); trying again", error.reason)
@@ -137,16 +139,26 @@ class Models:
 
     async def _acquire(self, ref: ModelRef) -> ResolvedModel:
         while True:
-            version = self._meanings.get(ref)
-            if version is None:
-                version = await self._registry.get(ref)
+            version = self._meanings.get(ref) or await self._resolve(ref)
             serving = await self._ensure(version)
-            # Between the end of loading and this line another task may have unloaded it again.
-            if self._serving.get(version.digest) is serving:
-                self._meanings.setdefault(ref, version)
+            # Meanwhile another task may have unloaded it again, or the reference may have moved on.
+            if self._serving.get(version.digest) is serving and self._meanings.get(ref, version) is version:
+                self._meanings[ref] = version
                 self._uses[serving.digest] += 1
                 self._serving.move_to_end(serving.digest)
                 return ResolvedModel(version, serving)
+
+    async def _resolve(self, ref: ModelRef) -> ModelVersion:
+        """What a new reference means; from here on the registry's changes keep it true.
+
+        A change that overtakes the registry's answer cannot be told from one that came before it:
+        then the registry is asked again.
+        """
+        while True:
+            changes = self._changes[ref.name]
+            version = await self._registry.get(ref)
+            if self._changes[ref.name] == changes:
+                return self._meanings.setdefault(ref, version)
 
     async def _ensure(self, version: ModelVersion) -> ServingModel:
         """The loaded model of a version; loads it once, however many ask."""

@@ -6,18 +6,21 @@ Runs in a worker thread of the batcher. What is wrong with one ECG fails that on
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from precordia.errors import InvalidModel, PrecordiaError
+from precordia.errors import InternalError, InvalidModel, PrecordiaError, TooLarge
 from precordia.manifest import Activation, Aggregation, CoInput, Manifest
 from precordia.record import Remark, Sex, Signal, Unit
 from precordia.signal import Conditioned, Conditioner, conditioner
 from precordia.steps import Step
 from services.inference.engine import Session, Tensor, TensorSpec
+
+log = logging.getLogger(__name__)
 
 Scores = NDArray[np.float64]
 
@@ -25,6 +28,9 @@ _Kind = tuple[tuple[str, ...], float, Unit, tuple[Step, ...]]
 """What conditioning is prepared for: leads, rate, unit, and what was applied before."""
 
 _KINDS = 64
+
+LONGEST_S = 3600
+"""One ECG is one piece of work, which nothing interrupts: longer ones would hold up all others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +93,11 @@ class Scorer:
 
     def _condition(self, job: Job) -> Conditioned | PrecordiaError:
         signal = job.signal
+        if signal.values.shape[1] > LONGEST_S * signal.sample_rate_hz:
+            return TooLarge(
+                f"An ECG of at most {LONGEST_S // 60} minutes is scored at once; send a longer one in parts.",
+                limit=LONGEST_S,
+            )
         kind = (signal.leads, signal.sample_rate_hz, signal.unit, signal.applied)
         try:
             ready = self._conditioners.get(kind)
@@ -104,6 +115,9 @@ class Scorer:
             return ready.run(signal.values)
         except PrecordiaError as error:
             return error
+        except Exception:  # a fault of ours, which must not take the ECGs beside this one along
+            log.exception("an ECG could not be conditioned")
+            return InternalError("This ECG could not be conditioned; the service's log has the cause.")
 
     def _run(self, ready: Sequence[tuple[Job, Conditioned]]) -> list[Tensor]:
         """Raw outputs of each ECG, (windows, outputs): all windows in as few runs as they fit."""

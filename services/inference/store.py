@@ -84,9 +84,11 @@ class PredictionStore:
         Raises:
             InvalidArgument: the token is none of ours.
         """
-        if page_token and not page_token.isdecimal():
+        if page_token and not (page_token.isascii() and page_token.isdecimal() and len(page_token) < 19):
             raise InvalidArgument("The page token is not one that this service gave.", field="page_token")
-        size = min(page_size or _PAGE, _MOST_A_PAGE)
+        if not 0 <= page_size <= _MOST_A_PAGE:
+            raise InvalidArgument(f"A page holds 1 to {_MOST_A_PAGE} entries.", field="page_size")
+        size = page_size or _PAGE
         found = self._after(operation_id, int(page_token) if page_token else -1, size + 1)
         token = str(found[size - 1].position) if len(found) > size else ""
         return [one.prediction for one in found[:size]], token

@@ -29,6 +29,7 @@ class MemoryRegistry:
         self.events: list[ModelEvent] = []
         self.fetched = 0
         self.fetch_s = 0.0
+        self.get_s = 0.0
         self.away = False
         self._changed = asyncio.Condition()
 
@@ -64,7 +65,9 @@ class MemoryRegistry:
     async def get(self, ref: ModelRef) -> ModelVersion:
         if self.away:
             raise ServiceUnavailable("away", service="registry")
-        return self._found(ref)[0]
+        version = self._found(ref)[0]
+        await asyncio.sleep(self.get_s)
+        return version
 
     async def fetch(self, ref: ModelRef, artifacts: Sequence[str] = ()) -> tuple[ModelVersion, Mapping[str, bytes]]:
         if self.away:

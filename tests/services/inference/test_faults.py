@@ -31,7 +31,7 @@ RECORDS = 400
 @contextlib.asynccontextmanager
 async def inference_process(
     home: Path, registry: str, ingest: str
-) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, Connection]]:
     """The service in a process of its own; killed at the end if it still lives."""
     environment = os.environ | {
         "PRECORDIA_HOME": str(home),

@@ -200,3 +200,28 @@ async def test_a_deleted_alias_means_nothing_any_more(registry: MemoryRegistry, 
     await until(lambda: models.loaded() == [])
     with pytest.raises(AliasNotFound):
         await answer(models, CHAMPION)
+
+
+async def test_a_move_while_the_first_caller_still_loads_is_not_missed(
+    registry: MemoryRegistry, models: Models
+) -> None:
+    await registry.publish("m", contract("a"), bias_graph(1.0), alias="champion")
+    registry.fetch_s = 0.2
+    first = asyncio.create_task(answer(models, CHAMPION))
+    await until(lambda: registry.fetched == 1)
+    await registry.publish("m", contract("a"), bias_graph(2.0), alias="champion")
+    await first
+    await until(lambda: [model.version for model in models.loaded()] == [2])
+    assert await answer(models, CHAMPION) == 2.0
+
+
+async def test_a_move_that_overtakes_the_registrys_answer_is_not_missed(
+    registry: MemoryRegistry, models: Models
+) -> None:
+    await registry.publish("m", contract("a"), bias_graph(1.0), alias="champion")
+    registry.get_s = 0.1
+    first = asyncio.create_task(answer(models, CHAMPION))
+    await asyncio.sleep(0.05)
+    await registry.publish("m", contract("a"), bias_graph(2.0), alias="champion")
+    await first
+    assert await answer(models, CHAMPION) == 2.0

@@ -85,8 +85,10 @@ async def test_answers_come_in_the_order_of_the_inputs_with_their_provenance(
         PredictInput(tag="fourth"),
     ]
     first, second, third, fourth = await Predictor(models, recordings).predict(MODEL, inputs)
-    assert (first.tag, first.score("mean")) == ("first", pytest.approx(1.0))
-    assert (second.recording_id, second.score("mean")) == ("rec-1", pytest.approx(0.5))
+    assert first.tag == "first"
+    assert first.score("mean") == pytest.approx(1.0)
+    assert second.recording_id == "rec-1"
+    assert second.score("mean") == pytest.approx(0.5)
     assert (third.tag, third.error_reason, third.scores) == ("third", "RECORDING_NOT_FOUND", ())
     assert fourth.error_reason == "INVALID_ARGUMENT"
     assert first.model_digest == version.digest
