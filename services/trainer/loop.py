@@ -343,7 +343,7 @@ def predict_logits(
     network.eval()
     device = next(network.parameters()).device
     parts = [
-        network(torch.from_numpy(np.ascontiguousarray(examples.x[start : start + batch_size])).to(device))[:, :outputs]
+        network(torch.from_numpy(np.array(examples.x[start : start + batch_size])).to(device))[:, :outputs]
         for start in range(0, len(examples.x), batch_size)
     ]
     return examples.mean_by_record(torch.cat(parts).double().cpu().numpy())

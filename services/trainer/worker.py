@@ -104,5 +104,6 @@ def main(folder: Path, attempt: int) -> int:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("services").setLevel(logging.INFO)
     sys.exit(main(Path(sys.argv[1]), int(json.loads(sys.argv[2]))))
