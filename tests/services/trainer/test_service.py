@@ -28,7 +28,7 @@ from precordia.errors import (
     RequestReused,
     ServiceUnavailable,
 )
-from precordia.manifest import Task
+from precordia.manifest import Activation, Task
 from precordia.operation import Operation, OperationState
 from precordia.rpc.server import serving
 from precordia.training import TrainingSpec
@@ -121,15 +121,6 @@ async def test_a_dataset_becomes_a_published_model(tmp_path: Path, neighbours: N
     assert (status.running, status.waiting) == (0, 0)
 
 
-async def test_exclusive_labels_make_a_multiclass_model(tmp_path: Path, neighbours: Neighbours) -> None:
-    async with training(tmp_path, neighbours) as precordia:
-        wanted = spec(label_group="speed", test=None, max_epochs=2)
-        done = await finished(precordia, await precordia.trainer.train("speed", wanted))
-        version = await precordia.registry.get(ModelRef("speed"))
-    assert done.state is OperationState.SUCCEEDED, done.error_message
-    assert (version.manifest.task, version.manifest.output_names) == (Task.MULTICLASS, ("QUICK", "SLOW"))
-
-
 @pytest.mark.parametrize(
     ("wanted", "name", "error"),
     [
@@ -203,11 +194,13 @@ async def test_a_killed_service_finds_its_job_again_and_publishes_once(tmp_path:
     assert [version.version for version in versions] == [1]
 
 
-async def test_a_registry_that_is_away_is_waited_for(tmp_path: Path, neighbours: Neighbours) -> None:
+async def test_exclusive_labels_make_a_multiclass_model_and_a_registry_that_is_away_is_waited_for(
+    tmp_path: Path, neighbours: Neighbours
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         later = f"127.0.0.1:{free.getsockname()[1]}"
     async with training(tmp_path, replace(neighbours, registry=later)) as precordia:
-        operation = await precordia.trainer.train("shapes", spec(max_epochs=1, test=None))
+        operation = await precordia.trainer.train("speed", spec(label_group="speed", max_epochs=1, test=None))
         async with asyncio.timeout(120):
             async for event in precordia.trainer.operations.watch(operation.operation_id):
                 if str(event.payload.get("message", "")).startswith("Waiting"):
@@ -215,9 +208,12 @@ async def test_a_registry_that_is_away_is_waited_for(tmp_path: Path, neighbours:
         home = tmp_path / "later"
         async with serving(build_registry(RegistrySettings(home=home, listen=later, publish_shipped=False))):
             done = await finished(precordia, operation)
-            versions = await precordia.registry.versions("shapes")
+            versions = await precordia.registry.versions("speed")
     assert done.state is OperationState.SUCCEEDED, done.error_message
     assert [version.version for version in versions] == [1]
+    manifest = versions[0].manifest
+    assert (manifest.task, manifest.activation) == (Task.MULTICLASS, Activation.SOFTMAX)
+    assert manifest.output_names == ("QUICK", "SLOW")
 
 
 async def test_networks_are_listed_with_their_size(tmp_path: Path, neighbours: Neighbours) -> None:
