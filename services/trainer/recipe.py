@@ -149,24 +149,27 @@ def _like(current: Any, value: Any, name: str) -> Any:
         if isinstance(current, int) and int(value) != value:
             raise ValueError
         return type(current)(value)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         raise InvalidTrainingSpec(f"'{name}' takes no value {str(value)[:64]!r}.", field=name) from None
 
 
 _SHARES = ("averaging", "dropout", "lead_dropout", "validation_fraction", "gamma")
 
 
+_MOST = 1e9  # of any number: JSON's have no end
+
+
 def _checked(made: Recipe) -> Recipe:
     for field in fields(made):
         value = getattr(made, field.name)
-        if isinstance(value, int | float) and not 0 <= value < float("inf"):
-            raise InvalidTrainingSpec(f"'{field.name}' is 0 or more.", field=field.name)
+        if isinstance(value, int | float) and not 0 <= value <= _MOST:
+            raise InvalidTrainingSpec(f"'{field.name}' is 0 or more, and at most {_MOST:g}.", field=field.name)
     for name in _SHARES:
         if getattr(made, name) > 1:
             raise InvalidTrainingSpec(f"'{name}' is a share from 0 to 1.", field=name)
-    if made.batch_size < 2 or not 1 <= made.max_epochs <= 10_000:
+    if not 2 <= made.batch_size <= 65_536 or not 1 <= made.max_epochs <= 10_000:
         # BatchNorm needs two ECGs a step
-        raise InvalidTrainingSpec("Batches hold 2 ECGs at least, and a run 1 to 10000 epochs.", field="batch_size")
+        raise InvalidTrainingSpec("Batches hold 2 to 65536 ECGs, and a run has 1 to 10000 epochs.", field="batch_size")
     if made.optimizer not in OPTIMIZERS:
         raise InvalidTrainingSpec(f"'optimizer' is one of {', '.join(OPTIMIZERS)}.", field="optimizer")
     return made

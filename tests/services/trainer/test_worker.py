@@ -142,7 +142,7 @@ async def test_a_newer_attempt_silences_an_older_worker(tmp_path: Path) -> None:
 
 
 async def test_work_that_cannot_be_done_leaves_its_error(tmp_path: Path) -> None:
-    plan = synthetic.plan(RECORDS, overrides=synthetic.SMALL | {"max_learning_rate": 1e30, "averaging": 0})
+    plan = synthetic.plan(RECORDS, overrides=synthetic.SMALL | {"max_learning_rate": 1e9, "averaging": 0})
     job, engine = await prepared(tmp_path / "job", plan)
     ended(engine, engine.submit(job.path, job.begin_attempt()))
     outcome = job.outcome()
