@@ -39,7 +39,10 @@ def train(
         str, typer.Option("--base", metavar="NETWORK|MODEL", help="A network for scratch, else a model to start from.")
     ] = "InceptionTime",
     method: Annotated[
-        Method, typer.Option("--method", help="What learns: everything anew, the head, or all.")
+        Method,
+        typer.Option(
+            "--method", help="What learns: everything anew (scratch), the head alone, or all of a base model."
+        ),
     ] = Method.SCRATCH,
     task: Annotated[TaskChoice, typer.Option("--task", help="auto = chosen from the labels.")] = TaskChoice.AUTO,
     label_group: Annotated[
@@ -73,7 +76,7 @@ def train(
     """Train a model on a labelled dataset. It goes on when this command ends: `precordia jobs` follows it.
 
     Examples: `precordia train --dataset study:train --test test --name mine --follow` ·
-    `precordia train --dataset study --base precordia-superclasses --method head --name tuned`
+    `precordia train --dataset study --base InceptionTime --recipe published --name published`
     """
     try:
         split = SplitRef.parse(dataset)
