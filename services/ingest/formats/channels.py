@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from precordia.record import Channel
+from precordia.record import MILLIVOLTS_PER, Channel
 from services.ingest.formats.facts import NamedLead
 
 
@@ -20,3 +20,9 @@ def upright(channel: Channel, name: NamedLead) -> Channel:
     if named.gain is not None:
         return replace(named, gain=-named.gain)
     return replace(named, samples=-named.samples)
+
+
+def millivolts(channel: Channel) -> tuple[float, ...]:
+    """A channel's samples in millivolts, for what is kept beside a signal; empty where it is no voltage."""
+    factor = next((factor for unit, factor in MILLIVOLTS_PER.items() if unit.value == channel.unit), 0.0)
+    return tuple((channel.physical() * factor).tolist()) if factor else ()

@@ -6,12 +6,13 @@ Identifying attributes are read only to make the patient's pseudonym; none of th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from precordia.record import MILLIVOLTS_PER, Channel, Device, Sex
+from precordia.record import Device, Sex
+from services.ingest.formats.channels import millivolts
 from services.ingest.formats.dicom_groups import Group
-from services.ingest.formats.facts import parse_age, parse_sex
+from services.ingest.formats.facts import age_between, parse_age, parse_moment, parse_offset, parse_sex
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -46,38 +47,14 @@ def acquired_at(dataset: Dataset) -> datetime | None:
         date, time = _text(dataset, f"{kind}Date"), _text(dataset, f"{kind}Time")
         if date:
             candidates.append(date.replace(".", "") + (time.replace(":", "") or "000000"))
-    offset = _offset(_text(dataset, "TimezoneOffsetFromUTC"))
-    return next((start for text in candidates if (start := _moment(text, offset))), None)
-
-
-def _moment(text: str, offset: timezone | None) -> datetime | None:
-    """A DICOM DT value (YYYYMMDDHHMMSS.FFFFFF&ZZXX)."""
-    sign = max(text.rfind("+"), text.rfind("-"))
-    zone = _offset(text[sign:]) if sign >= 8 else offset
-    digits = (text[:sign] if sign >= 8 else text).partition(".")[0]
-    try:
-        return datetime.strptime(digits.ljust(14, "0")[:14], "%Y%m%d%H%M%S").replace(tzinfo=zone)
-    except ValueError:
-        return None
-
-
-def _offset(text: str) -> timezone | None:
-    if len(text) != 5 or text[0] not in "+-" or not text[1:].isdecimal():
-        return None
-    minutes = 60 * int(text[1:3]) + int(text[3:5])
-    if minutes > 14 * 60:
-        return None
-    return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))
+    offset = parse_offset(_text(dataset, "TimezoneOffsetFromUTC"))
+    return next((start for text in candidates if (start := parse_moment(text, offset))), None)
 
 
 def age_years(dataset: Dataset, start: datetime | None) -> float | None:
     """Age when the ECG was taken: as stated, else from the date of birth."""
     stated = parse_age(_text(dataset, "PatientAge"))
-    if stated is not None or start is None:
-        return stated
-    born = _moment(_text(dataset, "PatientBirthDate"), None)
-    years = (start.date() - born.date()).days // 365.2425 if born else -1.0
-    return years if 0 <= years <= 120 else None
+    return stated if stated is not None else age_between(parse_moment(_text(dataset, "PatientBirthDate")), start)
 
 
 def device(dataset: Dataset, groups: Sequence[Group], beats: Sequence[Group]) -> Device:
@@ -92,15 +69,8 @@ def device(dataset: Dataset, groups: Sequence[Group], beats: Sequence[Group]) ->
         filters=_filters(items[0].get("ChannelDefinitionSequence") or ()),
         measurements=measurements,
         statements=tuple(statements),
-        median_beats={channel.label: _beat(channel) for beat in beats for channel in beat.channels},
+        median_beats={channel.label: millivolts(channel) for beat in beats for channel in beat.channels},
     )
-
-
-def _beat(channel: Channel) -> tuple[float, ...]:
-    factor = next((factor for unit, factor in MILLIVOLTS_PER.items() if unit.value == channel.unit), 0.0)
-    if not factor:
-        return ()
-    return tuple((channel.physical() * factor).tolist())
 
 
 def _filters(definitions: Sequence[Dataset]) -> dict[str, str]:

@@ -10,10 +10,11 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
 
 from precordia.errors import HintConflict, InvalidArgument, MissingField, UnreadableFile
 from precordia.leads import LeadMatch, match_lead
-from precordia.record import Hints, Remark, Sex, Unit
+from precordia.record import MILLIVOLTS_PER, Hints, Remark, Sex, Unit
 
 MAX_RATE_HZ = 1e6
 
@@ -42,6 +43,12 @@ class StatedUnit:
 
     unit: Unit
     factor: float = 1.0
+
+    @property
+    def millivolts(self) -> float | None:
+        """Millivolts in the unit as written; None where it is no voltage."""
+        each = MILLIVOLTS_PER.get(self.unit)
+        return None if each is None else each * self.factor
 
 
 def stated_unit(text: str) -> StatedUnit | None:
@@ -237,14 +244,62 @@ def parse_sex(text: str) -> Sex | None:
     return {"F": Sex.FEMALE, "FEMALE": Sex.FEMALE, "M": Sex.MALE, "MALE": Sex.MALE}.get(text.strip().upper())
 
 
-_AGE = re.compile(r"^\s*(\d{1,3}(?:\.\d+)?)\s*(Y|YEARS?|M|W|D)?\s*$", re.IGNORECASE)
-_AGE_UNIT = {"M": 12.0, "W": 52.1775, "D": 365.2425}
+_AGE = re.compile(r"^\s*(\d{1,3}(?:\.\d+)?)\s*([A-Z]*)\s*$", re.IGNORECASE)
+_AGE_UNITS = {
+    **dict.fromkeys(("", "Y", "YR", "YEAR", "YEARS", "A"), 1.0),
+    **dict.fromkeys(("M", "MO", "MONTH", "MONTHS"), 12.0),
+    **dict.fromkeys(("W", "WK", "WEEK", "WEEKS"), 52.1775),
+    **dict.fromkeys(("D", "DAY", "DAYS"), 365.2425),
+}
+"""Of each unit in a year; words, DICOM's letters and UCUM's codes."""
 
 
 def parse_age(text: str) -> float | None:
-    """Age in years as files write it (`62`, `062Y`, `18M`); None where it is none that a person has."""
+    """Age in years as files write it (`62`, `062Y`, `18M`, `43 years`); None where it is none that a person has."""
     match = _AGE.match(text)
-    if not match:
+    units = _AGE_UNITS.get(match.group(2).upper()) if match else None
+    if match is None or units is None:
         return None
-    years = float(match.group(1)) / _AGE_UNIT.get((match.group(2) or "Y").upper(), 1.0)
+    return _possible_age(float(match.group(1)) / units)
+
+
+def age_between(born: date | datetime | None, start: date | datetime | None) -> float | None:
+    """Whole years of age at a time, None where either is unknown or the result is no age."""
+    if born is None or start is None:
+        return None
+    days = (_day(start) - _day(born)).days
+    return _possible_age(days // 365.2425)
+
+
+def _day(moment: date | datetime) -> date:
+    return moment.date() if isinstance(moment, datetime) else moment
+
+
+def _possible_age(years: float) -> float | None:
     return years if 0 <= years <= 120 else None
+
+
+def parse_moment(text: str, zone: timezone | None = None) -> datetime | None:
+    """A time as DICOM and HL7 write it (YYYYMMDDHHMMSS.FFFFFF&ZZXX), without fractions; None where it is none.
+
+    Args:
+        text: may stop after the day.
+        zone: of a time that has none itself.
+    """
+    sign = max(text.rfind("+"), text.rfind("-"))
+    own = parse_offset(text[sign:]) if sign >= 8 else zone
+    digits = (text[:sign] if sign >= 8 else text).partition(".")[0]
+    try:
+        return datetime.strptime(digits.ljust(14, "0")[:14], "%Y%m%d%H%M%S").replace(tzinfo=own)
+    except ValueError:
+        return None
+
+
+def parse_offset(text: str) -> timezone | None:
+    """An offset from UTC (`+0130`), None where it is none."""
+    if len(text) != 5 or text[0] not in "+-" or not text[1:].isdecimal():
+        return None
+    minutes = 60 * int(text[1:3]) + int(text[3:5])
+    if minutes > 14 * 60:
+        return None
+    return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))

@@ -6,9 +6,19 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import services.ingest.formats.aecg as aecg
+import services.ingest.formats.contec as contec
 import services.ingest.formats.dicom as dicom
+import services.ingest.formats.edf as edf
+import services.ingest.formats.hdf5 as hdf5
+import services.ingest.formats.headerless as headerless
+import services.ingest.formats.ishne as ishne
 import services.ingest.formats.mat as mat
+import services.ingest.formats.mfer as mfer
+import services.ingest.formats.muse as muse
 import services.ingest.formats.npy as npy
+import services.ingest.formats.scp as scp
+import services.ingest.formats.sierra as sierra
 import services.ingest.formats.table as table
 import services.ingest.formats.wfdb as wfdb
 from precordia.errors import MissingField, PrecordiaError, UnknownFormat, UnreadableFile
@@ -32,6 +42,7 @@ class Reader:
     read: Callable[[Source, Hints, ReaderContext], tuple[ParsedEcg, ...]]
 
 
+_HEADERLESS = Reader(headerless.FORMAT, headerless.VERSION, lambda source: False, headerless.read)
 _TABLE = Reader(table.FORMAT, table.VERSION, table.sniff, table.read)
 
 READERS: tuple[Reader, ...] = (
@@ -40,6 +51,15 @@ READERS: tuple[Reader, ...] = (
     Reader(npy.NPY, npy.VERSION, npy.sniff_npy, npy.read_npy),
     Reader(wfdb.FORMAT, wfdb.VERSION, wfdb.sniff, wfdb.read),
     Reader(mat.FORMAT, mat.VERSION, mat.sniff, mat.read),
+    Reader(hdf5.FORMAT, hdf5.VERSION, hdf5.sniff, hdf5.read),
+    Reader(scp.FORMAT, scp.VERSION, scp.sniff, scp.read),
+    Reader(edf.FORMAT, edf.VERSION, edf.sniff, edf.read),
+    Reader(ishne.FORMAT, ishne.VERSION, ishne.sniff, ishne.read),
+    Reader(mfer.FORMAT, mfer.VERSION, mfer.sniff, mfer.read),
+    Reader(contec.FORMAT, contec.VERSION, contec.sniff, contec.read),
+    Reader(muse.FORMAT, muse.VERSION, muse.sniff, muse.read),
+    Reader(sierra.FORMAT, sierra.VERSION, sierra.sniff, sierra.read),
+    Reader(aecg.FORMAT, aecg.VERSION, aecg.sniff, aecg.read),
     _TABLE,
 )
 """In the order in which they are asked."""
@@ -50,6 +70,12 @@ DEFAULT_CONTEXT = ReaderContext()
 def sniff(source: Source) -> Reader | None:
     """The reader that knows these bytes. Names and extensions are not looked at."""
     return next((reader for reader in READERS if reader.sniff(source)), None)
+
+
+def reader_for(source: Source, hints: Hints) -> Reader | None:
+    """The reader that knows these bytes; where none does, the one that hints or the file's name ask for."""
+    known = sniff(source) or (_TABLE if hints.delimiter else None)
+    return known or (_HEADERLESS if headerless.may_be(source) else None)
 
 
 def read_source(
@@ -73,7 +99,7 @@ def read_source(
 def read_as_hinted(source: Source, hints: Hints, context: ReaderContext) -> tuple[Recording, ...]:
     """As `read_source`, stopping at the first fact that is missing."""
     context.limits.check_bytes(len(source.content) + sum(map(len, source.companions.values())))
-    reader = sniff(source) or (_TABLE if hints.delimiter else None)
+    reader = reader_for(source, hints)
     if reader is None:
         raise UnknownFormat(
             "No reader knows this file. Read are DICOM waveforms, WFDB (.hea with its signal files), CSV, TSV, "

@@ -1,0 +1,45 @@
+"""Sampling rates that a file states as the time between two samples."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+
+from precordia.errors import UnreadableFile
+from services.ingest.formats.facts import MAX_RATE_HZ, checked_rate
+
+SECONDS_PER = {
+    "s": Decimal(1),
+    "ms": Decimal("1e-3"),
+    "us": Decimal("1e-6"),
+    "\u00b5s": Decimal("1e-6"),
+    "\u03bcs": Decimal("1e-6"),
+    "ns": Decimal("1e-9"),
+    "min": Decimal(60),
+    "h": Decimal(3600),
+}
+"""By UCUM code."""
+
+
+def rate_from_interval(written: str | Decimal, unit: str) -> float:
+    """Samples per second.
+
+    An interval is often a whole rate's reciprocal, cut to some digits (2.7778 ms for 360 Hz). Where
+    a whole rate's reciprocal, rounded as the file rounds, is the number as written, it is that rate.
+
+    Raises:
+        UnreadableFile: no positive number, or no unit of time.
+    """
+    seconds = SECONDS_PER.get(unit.strip())
+    try:
+        interval = Decimal(str(written).strip())
+    except InvalidOperation:
+        raise UnreadableFile("The file's sampling interval is no number.", field="sample_rate_hz") from None
+    if seconds is None or not interval.is_finite() or interval <= 0:
+        raise UnreadableFile("The file's sampling interval is no positive time.", field="sample_rate_hz")
+    if interval * seconds < 1 / Decimal(MAX_RATE_HZ):
+        raise UnreadableFile("The file's sampling interval is shorter than any ECG's.", field="sample_rate_hz")
+    exact = 1 / (interval * seconds)
+    rounded = exact.to_integral_value()
+    if rounded > 0 and (1 / (rounded * seconds)).quantize(interval) == interval:
+        return checked_rate(float(rounded))
+    return checked_rate(float(exact))
