@@ -102,16 +102,14 @@ def block_ecg(
     named = resolve_leads(_labels(facts, channels), hints)
     scales = _scales(facts, hints, named)
     built = [_channel(row, rate_hz, scale, name) for row, scale, name in zip(block, scales, named, strict=True)]
-    kept = [channel for channel in built if channel.missing is None or not channel.missing.all()]
-    if not kept:
-        raise UnreadableFile("The file holds no sample that is a number.")
+    kept, empty = left_out(built)
     return ParsedEcg(
-        channels=tuple(kept),
+        channels=kept,
         source_record=source_record,
         applied=hints.applied,
         age_years=facts.age_years,
         sex=facts.sex,
-        remarks=(*_empty(built), *_steps_unknown(kept, hints), *duplicate_remarks(named)),
+        remarks=(*empty, *_steps_unknown(kept, hints), *duplicate_remarks(named)),
         transforms=transforms,
     )
 
@@ -206,12 +204,20 @@ def _float_channel(row: Native, rate_hz: float, scale: _Scale) -> Channel:
     return Channel("", samples, rate_hz, scale.unit, missing=missing if missing.any() else None)
 
 
-def _empty(channels: Sequence[Channel]) -> list[Remark]:
-    return [
+def left_out(channels: Sequence[Channel]) -> tuple[tuple[Channel, ...], tuple[Remark, ...]]:
+    """The channels that have a sample, and a remark for each that has none.
+
+    Raises:
+        UnreadableFile: none has any.
+    """
+    empty = [channel for channel in channels if channel.missing is not None and channel.missing.all()]
+    if len(empty) == len(channels):
+        raise UnreadableFile("The file holds no sample that is a number.")
+    remarks = [
         Remark("empty_channel", "The file has this channel without a single sample; it is left out.", channel.label)
-        for channel in channels
-        if channel.missing is not None and channel.missing.all()
+        for channel in empty
     ]
+    return tuple(channel for channel in channels if channel not in empty), tuple(remarks)
 
 
 def _steps_unknown(channels: Sequence[Channel], hints: Hints) -> list[Remark]:

@@ -17,6 +17,9 @@ EINTHOVEN_FLOAT_MV = 0.005
 IMPLAUSIBLE_ABOVE_MV = 5.0
 IMPLAUSIBLE_BELOW_MV = 0.002
 
+COARSE_STEP_MV = 0.02
+"""Electrocardiographs store 0.005 mV for each count or less (IEC 60601-2-25); four times that is no device's."""
+
 
 def remarks_on(channels: Sequence[Channel]) -> tuple[Remark, ...]:
     """Everything noteworthy about a recording's channels."""
@@ -26,7 +29,7 @@ def remarks_on(channels: Sequence[Channel]) -> tuple[Remark, ...]:
             Remark("no_standard_lead", "No channel is one of the twelve standard leads."),
             *_missing(channels),
         )
-    return (*_missing(channels), *_lengths(leads), *_einthoven(leads), *_amplitude(leads))
+    return (*_missing(channels), *_lengths(leads), *_einthoven(leads), *_amplitude(leads), *_resolution(leads))
 
 
 def _missing(channels: Sequence[Channel]) -> list[Remark]:
@@ -86,6 +89,20 @@ def _amplitude(leads: Sequence[Channel]) -> list[Remark]:
             )
         ]
     return []
+
+
+def _resolution(leads: Sequence[Channel]) -> list[Remark]:
+    """A step that no electrocardiograph has: the stated calibration may not be the samples' own."""
+    steps = [(_millivolts(lead) or 0.0) / abs(lead.gain) for lead in leads if lead.gain]
+    if not steps or max(steps) <= COARSE_STEP_MV:
+        return []
+    return [
+        Remark(
+            "coarse_resolution",
+            f"One count is {max(steps):.3g} mV by what the file says, electrocardiographs have 0.005 mV or less; "
+            "check the calibration.",
+        )
+    ]
 
 
 def _spread_mv(lead: Channel) -> float | None:

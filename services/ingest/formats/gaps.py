@@ -14,6 +14,7 @@ Answer = TypeVar("Answer")
 _OPTIONS = {
     "sample_rate_hz": "sampling rate (--rate)",
     "unit": "unit (--unit or --gain)",
+    "gain_adu_per_mv": "counts for each mV (--gain)",
     "lead_names": "names of the channels (--leads)",
 }
 """Fields that a stand-in can take the place of for a moment; without any other a file has no shape."""
@@ -31,7 +32,7 @@ def read_with_gaps(read: Callable[[Hints], Answer], hints: Hints) -> tuple[Answe
             return read(tried), tuple(missing)
         except MissingField as error:
             if error.field in missing or error.field not in _OPTIONS:
-                return None, (*missing, error.field)
+                return None, tuple(dict.fromkeys((*missing, error.field)))
             missing.append(error.field)
             tried = _filled(tried, error)
 
@@ -41,6 +42,8 @@ def complete(error: MissingField, read: Callable[[Hints], object], hints: Hints)
 
     Details: field (the first missing), fields (all, comma-separated).
     """
+    if "fields" in error.details:
+        return error  # its reader knows all that is missing
     try:
         missing = read_with_gaps(read, hints)[1]
     except HintConflict:
@@ -55,5 +58,7 @@ def _filled(hints: Hints, error: MissingField) -> Hints:
         return replace(hints, sample_rate_hz=1.0)
     if error.field == "unit":
         return replace(hints, unit=Unit.MILLIVOLT)
+    if error.field == "gain_adu_per_mv":
+        return replace(hints, gain_adu_per_mv=1.0)
     channels = int(error.details.get("channels", "0"))
     return replace(hints, lead_names=tuple(f"channel {place + 1}" for place in range(channels)))

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from precordia.errors import MissingField, UnknownFormat
 from precordia.record import Hints, Recording, Remark, Unit
 from precordia.source import Source
-from services.ingest.formats import mat, npy, table
+from services.ingest.formats import hdf5, mat, npy, table
 from services.ingest.formats.gaps import read_with_gaps
 from services.ingest.formats.limits import Limits, ReaderContext
 from services.ingest.formats.named_arrays import Named, find_signals, signal_layout, stated_facts
-from services.ingest.formats.reader import DEFAULT_CONTEXT, read_as_hinted, sniff
+from services.ingest.formats.reader import DEFAULT_CONTEXT, read_as_hinted, reader_for
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def preview_source(
     hints = hints or Hints()
     recordings, missing = read_with_gaps(lambda tried: read_as_hinted(source, tried, context), hints)
     recordings = recordings or ()
-    reader = sniff(source)
+    reader = reader_for(source, hints)
     if reader is None:
         raise UnknownFormat("No reader knows this file.")
     plan = _LAYOUTS.get(reader.name, _no_layout)(source, hints, context.limits)
@@ -129,5 +129,6 @@ _LAYOUTS: dict[str, Callable[[Source, Hints, Limits], SourcePreview]] = {
     table.FORMAT: _table_layout,
     npy.NPY: lambda source, hints, limits: _arrays_layout(npy.npy_arrays(source, limits), hints),
     npy.NPZ: lambda source, hints, limits: _arrays_layout(npy.npz_arrays(source, limits), hints),
+    hdf5.FORMAT: lambda source, hints, limits: _arrays_layout(hdf5.hdf5_arrays(source, limits), hints),
     mat.FORMAT: lambda source, hints, limits: _arrays_layout(mat.mat_arrays(source, limits), hints),
 }
