@@ -15,6 +15,7 @@ LATEST = "latest"
 """The alias every model has without its being set: its highest version."""
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
+_VERSION = re.compile(r"[1-9][0-9]{0,8}")
 
 
 def checked_name(name: str, *, field: str = "name") -> str:
@@ -48,7 +49,7 @@ class ModelRef:
         """
         name, colon, version = text.partition(":")
         if colon:
-            if not version.isdecimal() or int(version) < 1:
+            if not _VERSION.fullmatch(version):
                 raise InvalidArgument("A version is a number from 1: NAME:VERSION or NAME@ALIAS.", field="model")
             return ModelRef(checked_name(name, field="model"), int(version))
         name, _, alias = text.partition("@")

@@ -22,6 +22,7 @@ from precordia.steps import Step
 SCHEMA_VERSION = 1
 CO_INPUT_SOURCES = ("age_years", "sex_female", "sex_male", "age_missing", "sex_missing")
 SMALLEST_STRIDE = 20
+_LONGEST = 1 << 20
 """Windows overlap until each sample is seen this often; more would only cost time and memory."""
 
 
@@ -233,10 +234,13 @@ class Manifest:
         """From JSON text.
 
         Raises:
-            InvalidManifest: it is no JSON object, or no manifest.
+            InvalidManifest: it is no JSON object, no manifest, or longer than 1 MiB.
         """
+        if len(text) > _LONGEST:
+            raise InvalidManifest("A manifest has 1 MiB at most; leave out what the model does not need.")
         try:
             value = json.loads(text)
+            json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
         except (ValueError, RecursionError):
             raise InvalidManifest("The manifest is no JSON.") from None
         if not isinstance(value, dict):

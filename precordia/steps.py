@@ -162,9 +162,17 @@ def _checked(kind: StepKind, name: str, value: Parameter) -> Parameter:
             options = ", ".join(kind.choices[name])
             raise InvalidManifest(f"'{path}' is one of {options}; it was '{value}'.", field=path)
         return value
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InvalidManifest(f"'{path}' is a finite number; it was {value!r}.", field=path)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
+        raise InvalidManifest(f"'{path}' is a finite number; it was {str(value)[:20]}.", field=path)
     return float(value)
+
+
+def _is_finite(value: float) -> bool:
+    """Whether a float can hold it; JSON's integers have no end."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 _SHORT = {

@@ -195,10 +195,10 @@ class Operations:
         context = OperationContext(claim, self._store, self._watchers.ring)
         name = f"operation-{claim.operation.operation_id[:8]}"
         thread = threading.Thread(target=self._run, args=(context,), name=name, daemon=True)
-        with self._lock:
+        with self._lock:  # who closes joins what it finds here, which must have been started
             self._running[thread] = context
+            thread.start()
         self._watchers.ring(claim.operation.operation_id)
-        thread.start()
         if self._closing.is_set():
             context.request_stop()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import logging
 import time
@@ -12,7 +13,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from precordia.errors import InternalError, InvalidInput, PrecordiaError, ServiceUnavailable
+from precordia.errors import FailedPrecondition, InternalError, InvalidInput, PrecordiaError, ServiceUnavailable
 from precordia.rpc.admission import Admission, is_watch
 from precordia.rpc.deadline import set_remaining_s
 from precordia.rpc.request_id import HEADER, adopt_request_id
@@ -21,6 +22,8 @@ from precordia.rpc.status import DETAILS_KEY, code_of, to_status
 log = logging.getLogger(__name__)
 
 _FAULT = "The service failed; its log has the cause under this request id"
+_HEARD_OUT_S = 1.0
+_ABSENT = "This version of the service does not have this call yet"
 _Work = Callable[[grpc.aio.ServicerContext[Any, Any]], Awaitable[Any]]
 
 
@@ -69,7 +72,7 @@ class _Edge:
         return await self._call(context, lambda: self.handler.unary_unary(self._parse(request), context))
 
     async def _stream_unary(self, requests: AsyncIterator[bytes], context: Any) -> Any:
-        return await self._call(context, lambda: self.handler.stream_unary(self._parsed(requests), context))
+        return await self._call(context, lambda: self._heard_out(requests, context))
 
     async def _unary_stream(self, request: bytes, context: Any) -> None:
         await self._call(context, lambda: self._send(self.handler.unary_stream(self._parse(request), context), context))
@@ -77,6 +80,20 @@ class _Edge:
     async def _stream_stream(self, requests: AsyncIterator[bytes], context: Any) -> None:
         work = self.handler.stream_stream
         await self._call(context, lambda: self._send(work(self._parsed(requests), context), context))
+
+    async def _heard_out(self, requests: AsyncIterator[bytes], context: Any) -> Any:
+        """The answer to a stream; a refusal comes after what is on its way already.
+
+        A caller whose write fails because the call is over may be told of that, and not of the reason.
+        """
+        try:
+            return await self.handler.stream_unary(self._parsed(requests), context)
+        except PrecordiaError:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_HEARD_OUT_S):
+                    async for _ in requests:
+                        pass
+            raise
 
     async def _call(self, context: Any, work: Callable[[], Awaitable[Any]]) -> Any:
         metadata = dict(context.invocation_metadata() or ())
@@ -95,7 +112,9 @@ class _Edge:
         except asyncio.CancelledError:
             self._log(logging.INFO, "CANCELLED", started)
             raise
-        except Exception:
+        except Exception as error:
+            if isinstance(error, NotImplementedError) and context.code() == grpc.StatusCode.UNIMPLEMENTED:
+                await self._refuse(context, FailedPrecondition(_ABSENT), request_id, started)
             log.exception("%s failed", self._method)
             await self._refuse(context, InternalError(_FAULT, request_id=request_id), request_id, started)
         self._log(self._level, "OK", started)

@@ -68,11 +68,11 @@ def code_of(error: PrecordiaError) -> StatusCode:
 def to_status(error: PrecordiaError) -> Status:
     """An error as google.rpc.Status: ErrorInfo always, BadRequest with a field, RetryInfo when overloaded."""
     details = dict(list(error.details.items())[:_DETAILS_LIMIT])
-    short = {name: value[:_TEXT_LIMIT] for name, value in details.items()}
+    short = {name: _text(value) for name, value in details.items()}
     parts: list[Message] = [ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=short)]
-    message = error.message[:_TEXT_LIMIT]
+    message = _text(error.message)
     if error.field:
-        violation = BadRequest.FieldViolation(field=error.field[:_TEXT_LIMIT], description=message)
+        violation = BadRequest.FieldViolation(field=_text(error.field), description=message)
         parts.append(BadRequest(field_violations=[violation]))
     if isinstance(error, errors.Overloaded):
         parts.append(RetryInfo(retry_delay=_duration(error.retry_after_s)))
@@ -109,6 +109,11 @@ def _carried(error: RpcError) -> PrecordiaError | None:
             except DecodeError:
                 return None
     return None
+
+
+def _text(value: str) -> str:
+    """Short, and such that a message can carry it: half a surrogate pair becomes a question mark."""
+    return value[:_TEXT_LIMIT].encode(errors="replace").decode()
 
 
 def _packed(message: Message) -> AnyMessage:

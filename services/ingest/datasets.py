@@ -226,4 +226,5 @@ def _count(connection: Connection, row: RowMapping) -> dict[str, Any]:
 
 def _fold_order(fold: str) -> tuple[int, int, str]:
     """Numbers by value, then words by letter."""
-    return (0, int(fold), "") if fold.isdecimal() else (1, 0, fold)
+    is_number = fold.isascii() and fold.isdecimal() and len(fold) < 19
+    return (0, int(fold), "") if is_number else (1, 0, fold)

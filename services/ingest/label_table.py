@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from precordia.dataset import LabelScheme
@@ -18,6 +18,11 @@ from precordia.errors import InvalidLabels, TooLarge
 
 MAX_TABLE_BYTES = 64 << 20
 _MAX_COLUMNS = 5000
+_MAX_NAME = 256
+_MAX_CELL = 1024
+_MAX_ROWS = 1_000_000
+_MAX_CELLS = 20_000_000
+_MAX_KNOWN = 10_000
 
 _IDS = ("recording_id", "ecg_id", "record_id", "record", "source_record", "file_name", "filename", "file", "id")
 _PATIENTS = ("patient_id", "patient", "patient_key", "subject_id")
@@ -91,33 +96,50 @@ def read_label_table(
 def _cells(content: bytes) -> tuple[list[str], list[list[str]]]:
     if len(content) > MAX_TABLE_BYTES:
         raise TooLarge(f"A label table has {MAX_TABLE_BYTES} bytes at most.", limit=MAX_TABLE_BYTES)
+    delimiter = max(",;\t", key=content[: content.find(b"\n")].decode("latin-1").count)
+    # Line by line: a table must not take many times its size before it is known to be one.
+    lines = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")
     try:
-        text = content.decode("utf-8-sig")
+        rows = (row for row in csv.reader(lines, delimiter=delimiter) if any(row))
+        header = [name.strip() for name in next(rows, ())]
+        _check_header(header)
+        found = list(_checked_rows(len(header), rows))
     except UnicodeDecodeError:
         raise InvalidLabels("The label table is no UTF-8 text; save it as CSV in UTF-8.") from None
-    first = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=first.count)
-    try:
-        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if any(row)]
     except csv.Error:
         raise InvalidLabels("The label table is no readable CSV.") from None
-    if len(rows) < 2:
+    if not found:
         raise InvalidLabels("The label table needs a line of column names and at least one row.")
-    header = [name.strip() for name in rows[0]]
-    return header, _rectangular(header, rows[1:])
+    return header, found
 
 
-def _rectangular(header: Sequence[str], rows: list[list[str]]) -> list[list[str]]:
+def _check_header(header: Sequence[str]) -> None:
     if len(header) > _MAX_COLUMNS:
         raise InvalidLabels(f"The label table has more than {_MAX_COLUMNS} columns.")
+    if any(len(name) > _MAX_NAME or not name.isprintable() for name in header):
+        raise InvalidLabels(f"A column's name has at most {_MAX_NAME} printable characters.")
     named = [name for name in header if name]
     if len(set(named)) < len(named):
         twice = next(name for name in named if named.count(name) > 1)
         raise InvalidLabels(f"Column '{twice}' stands twice in the label table.")
+
+
+def _checked_rows(columns: int, rows: Iterable[list[str]]) -> Iterator[list[str]]:
+    """Rows with their cells stripped; equal cells are one string, because most of a table is 0 and 1."""
+    known: dict[str, str] = {}
     for number, row in enumerate(rows, start=2):
-        if len(row) != len(header):
-            raise InvalidLabels(f"Row {number} has {len(row)} cells; the column names are {len(header)}.")
-    return [[cell.strip() for cell in row] for row in rows]
+        if len(row) != columns:
+            raise InvalidLabels(f"Row {number} has {len(row)} cells; the column names are {columns}.")
+        if max(map(len, row)) > _MAX_CELL:
+            raise InvalidLabels(f"Row {number} has a cell of more than {_MAX_CELL} characters.")
+        if number > _MAX_ROWS or number * columns > _MAX_CELLS:
+            raise TooLarge(
+                f"A label table has {_MAX_ROWS} rows and {_MAX_CELLS} cells at most; import it in parts.",
+                limit=_MAX_ROWS,
+            )
+        if len(known) > _MAX_KNOWN:
+            known.clear()
+        yield [known.setdefault(cell, cell) for cell in map(str.strip, row)]
 
 
 def _recognised(header: Sequence[str]) -> LabelScheme:
@@ -174,6 +196,7 @@ def _read_one_hot(header: Sequence[str], rows: list[list[str]], names: ColumnNam
     if key is None:
         raise InvalidLabels(f"No column names the record; call it one of {', '.join(_IDS)}, or say which it is.")
     patient, fold = _find(header, _PATIENTS, names.patient), _find(header, _FOLDS, names.fold)
+    _refuse_repeated(row[key] for row in rows)
     # Further columns that identify the record or the patient are never labels.
     apart = {key, patient, fold} | {i for i, name in enumerate(header) if name.lower() in (*_IDS, *_PATIENTS)}
     columns = _sorted_columns(header, rows, [i for i in range(len(header)) if i not in apart and header[i]])
@@ -183,16 +206,15 @@ def _read_one_hot(header: Sequence[str], rows: list[list[str]], names: ColumnNam
         LabelRow(row[key], columns.labels(row), columns.numeric(row), _cell(row, patient), _cell(row, fold))
         for row in rows
     )
-    _refuse_repeated(found)
     return LabelTable(found, columns.groups(), patient is not None, fold is not None, columns.remarks())
 
 
-def _refuse_repeated(rows: Sequence[LabelRow]) -> None:
+def _refuse_repeated(keys: Iterable[str]) -> None:
     seen: set[str] = set()
-    for number, row in enumerate(rows, start=2):
-        if row.key in seen:
+    for number, key in enumerate(keys, start=2):
+        if key in seen:
             raise InvalidLabels(f"Row {number} speaks of a record that an earlier row speaks of.")
-        seen.add(row.key)
+        seen.add(key)
 
 
 @dataclass(frozen=True)

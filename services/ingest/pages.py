@@ -10,6 +10,7 @@ from precordia.errors import InvalidArgument
 
 DEFAULT_PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1000
+_ROWS = 1 << 63  # what a database can count to
 
 
 def checked_page_size(page_size: int) -> int:
@@ -38,8 +39,8 @@ def token_row(token: str, scope: str) -> int:
         return 0
     try:
         after, of = json.loads(base64.urlsafe_b64decode(token.encode()))
-    except (binascii.Error, ValueError, TypeError):
+    except (binascii.Error, ValueError, TypeError, RecursionError):
         after, of = None, None
-    if not isinstance(after, int) or of != scope:
+    if type(after) is not int or not 0 < after < _ROWS or of != scope:
         raise InvalidArgument("The page token does not belong to this list; begin without one.", field="page_token")
     return after

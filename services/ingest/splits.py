@@ -17,6 +17,7 @@ from precordia.dataset import SplitRule
 from precordia.errors import InvalidSplit
 
 _TOLERANCE = 1e-9
+_MOST_RULES = 1000
 
 REST = ""
 """What no named split holds."""
@@ -53,6 +54,8 @@ def make_splits(items: Sequence[SplitItem], rules: Sequence[SplitRule], *, seed:
 
 
 def _check_rules(rules: Sequence[SplitRule]) -> None:
+    if len(rules) > _MOST_RULES:
+        raise InvalidSplit(f"A snapshot has {_MOST_RULES} splits at most.")
     names = [checked_name(rule.name, field="splits.name") for rule in rules]
     for name in names:
         if names.count(name) > 1:

@@ -84,6 +84,8 @@ class _Sweeper:
                     log.info("files without a model removed: %d", removed)
             except PrecordiaError as error:
                 log.warning("files without a model were not removed: %s", error.message)
+            except Exception:  # a locked database or a full disk passes; the next sweep tries again
+                log.exception("files without a model were not removed")
             await asyncio.sleep(self._every_s)
 
 

@@ -17,6 +17,7 @@ from precordia.manifest import Manifest, Task
 
 _FIELD = "operating_points_json"
 _LONGEST = 1 << 20
+_COLDEST, _HOTTEST = 0.01, 100.0  # beyond, every score is 0 or 1, or all are equal
 
 
 def checked_operating_points(text: str, manifest: Manifest) -> str:
@@ -31,8 +32,10 @@ def checked_operating_points(text: str, manifest: Manifest) -> str:
         raise InvalidArgument("Operating points hold 'thresholds' and 'temperature' only.", field=_FIELD)
     if "thresholds" in points:
         _check_thresholds(points["thresholds"], manifest)
-    if "temperature" in points and not (_is_number(points["temperature"]) and points["temperature"] > 0):
-        raise InvalidArgument("'temperature' is a positive number.", field=_FIELD)
+    if "temperature" in points and not _is_temperature(points["temperature"]):
+        raise InvalidArgument(
+            f"'temperature' is a number from {_COLDEST:g} to {_HOTTEST:g}; 1 changes nothing.", field=_FIELD
+        )
     return json.dumps(points, sort_keys=True, separators=(",", ":"))
 
 
@@ -60,5 +63,14 @@ def _check_thresholds(thresholds: object, manifest: Manifest) -> None:
         raise InvalidArgument("A threshold for a score lies between 0 and 1.", field=_FIELD)
 
 
+def _is_temperature(value: object) -> bool:
+    return isinstance(value, int | float) and _is_number(value) and _COLDEST <= value <= _HOTTEST
+
+
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # JSON's integers have no end
+        return False

@@ -12,6 +12,7 @@ from precordia.manifest import Manifest
 ORIGINS = ("imported", "trained", "finetuned", "quantized", "shipped")
 _LONGEST_DETAILS = 1 << 20
 _LONGEST_REQUEST_ID = 128
+_MOST_ALIASES = 32
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ def check_publish(order: PublishOrder) -> None:
         InvalidArgument: a name, an alias, the request id or the lineage is unusable.
     """
     checked_name(order.name)
+    if len(order.aliases) > _MOST_ALIASES:
+        raise InvalidArgument(f"A version is given {_MOST_ALIASES} aliases at most.", field="aliases")
     for alias in order.aliases:
         checked_alias(alias)
     _check_request_id(order.request_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import TypeVar
 
 from precordia.catalog import checked_name
@@ -10,6 +11,7 @@ from precordia.errors import InvalidArgument
 
 _DEFAULT = 100
 _MOST = 1000
+_MOST_BYTES = 16 << 20
 
 Entry = TypeVar("Entry")
 
@@ -25,10 +27,16 @@ def checked_size(page_size: int) -> int:
     return page_size or _DEFAULT
 
 
-def cut(found: Sequence[Entry], size: int, token_of: Callable[[Entry], str]) -> tuple[Sequence[Entry], str]:
-    """One page out of `size` + 1 entries looked up, and the token of the next; empty at the end."""
-    page = found[:size]
-    return page, token_of(page[-1]) if len(found) > size else ""
+def cut(
+    found: Sequence[Entry], size: int, token_of: Callable[[Entry], str], weight_of: Callable[[Entry], int]
+) -> tuple[Sequence[Entry], str]:
+    """One page out of `size` + 1 entries looked up, and the token of the next; empty at the end.
+
+    A page ends early, after one entry at least, where more bytes would not fit one message.
+    """
+    weights = accumulate(map(weight_of, found[:size]))
+    page = found[: max(1, sum(weight <= _MOST_BYTES for weight in weights))]
+    return page, token_of(page[-1]) if len(found) > len(page) else ""
 
 
 def name_of(token: str) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import grpc
 
-from precordia.catalog import Artifact
+from precordia.catalog import Artifact, ModelVersion
 from precordia.errors import InvalidArgument
 from precordia.manifest import Manifest
 from precordia.rpc.chunks import iterate_in_worker
@@ -52,8 +52,7 @@ class RegistryServicer(registry_pb2_grpc.RegistryServiceServicer):
         with Publication(self._catalog) as publication:
             async for request in requests:
                 await in_worker(publication.take, _publish_part(request))
-            async with self._examinations:
-                version, created = await in_worker(publication.finish)
+            version, created = await self._examined(publication.finish)
         return pb.PublishModelResponse(model_version=model_version_to_proto(version), created=created)
 
     async def ImportModel(
@@ -63,9 +62,20 @@ class RegistryServicer(registry_pb2_grpc.RegistryServiceServicer):
         with Importation(self._catalog) as importation:
             async for request in requests:
                 await in_worker(importation.take, _import_part(request))
-            async with self._examinations:
-                version, created = await in_worker(importation.finish)
+            version, created = await self._examined(importation.finish)
         return pb.ImportModelResponse(model_version=model_version_to_proto(version), created=created)
+
+    async def _examined(self, finish: Callable[[], tuple[ModelVersion, bool]]) -> tuple[ModelVersion, bool]:
+        """The outcome of an upload. Who hangs up leaves at once; the place is free when the examination ends."""
+        await self._examinations.acquire()
+        working = asyncio.ensure_future(in_worker(finish))
+        working.add_done_callback(self._free_place)
+        return await asyncio.shield(working)
+
+    def _free_place(self, done: asyncio.Future[tuple[ModelVersion, bool]]) -> None:
+        self._examinations.release()
+        if not done.cancelled():
+            done.exception()  # seen: where nobody waits any more, nobody misses it
 
     async def GetModelVersion(
         self, request: pb.GetModelVersionRequest, context: _Context
@@ -78,7 +88,7 @@ class RegistryServicer(registry_pb2_grpc.RegistryServiceServicer):
         """The newest version of each model."""
         size, after = pages.checked_size(request.page_size), pages.name_of(request.page_token)
         found = await in_worker(self._catalog.models, limit=size + 1, after=after)
-        page, token = pages.cut(found, size, lambda version: version.name)
+        page, token = pages.cut(found, size, lambda version: version.name, _weight)
         return pb.ListModelsResponse(models=map(model_version_to_proto, page), next_page_token=token)
 
     async def ListModelVersions(
@@ -87,7 +97,7 @@ class RegistryServicer(registry_pb2_grpc.RegistryServiceServicer):
         """Versions of one model, newest first."""
         size, before = pages.checked_size(request.page_size), pages.number_of(request.page_token)
         found = await in_worker(self._catalog.versions, request.name, limit=size + 1, before=before)
-        page, token = pages.cut(found, size, lambda version: str(version.version))
+        page, token = pages.cut(found, size, lambda version: str(version.version), _weight)
         return pb.ListModelVersionsResponse(model_versions=map(model_version_to_proto, page), next_page_token=token)
 
     async def FetchModel(
@@ -178,6 +188,10 @@ def _import_part(request: pb.ImportModelRequest) -> tuple[ImportOrder, Artifact]
             return request.chunk
         case _:
             raise InvalidArgument("A message of the stream is empty.", field="part")
+
+
+def _weight(version: ModelVersion) -> int:
+    return model_version_to_proto(version).ByteSize()
 
 
 def _artifact(header: pb.ArtifactHeader) -> Artifact:

@@ -94,3 +94,8 @@ def test_json_and_pickle_bring_a_step_back(step: Step) -> None:
 def test_steps_of_other_parameters_differ() -> None:
     assert parse_step("notch:50") != parse_step("notch:60")
     assert parse_step("notch:50") != "notch:50"
+
+
+def test_a_number_beyond_all_floats_is_refused() -> None:
+    with pytest.raises(InvalidManifest, match="finite"):
+        Step("clip", 1, {"low": 0, "high": 10**400})

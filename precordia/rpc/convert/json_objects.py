@@ -27,6 +27,7 @@ def object_from_text(text: str, *, field: str) -> dict[str, Any]:
         return {}
     try:
         value = json.loads(text)
+        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair cannot be answered with, nor kept
     except (ValueError, RecursionError):
         raise InvalidArgument(f"'{field}' is no JSON.", field=field) from None
     if not isinstance(value, dict):

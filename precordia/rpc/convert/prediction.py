@@ -24,6 +24,9 @@ _PRIORITIES: dict[Priority, inference_pb2.Priority] = {
 _PRIORITIES_BACK = {number: priority for priority, number in _PRIORITIES.items()}
 
 
+OLDEST_YEARS = 150
+
+
 def priority_to_proto(priority: Priority) -> inference_pb2.Priority:
     """Who waits for the answer."""
     return _PRIORITIES[priority]
@@ -57,10 +60,20 @@ def predict_input_from_proto(message: inference_pb2.PredictInput) -> PredictInpu
     return PredictInput(
         recording_id=message.recording_id,
         signal=signal_from_proto(message.signal) if source == "signal" else None,
-        age_years=message.age_years if message.HasField("age_years") else None,
+        age_years=_age(message),
         sex=sex_from_proto(message.sex),
         tag=message.tag,
     )
+
+
+def _age(message: inference_pb2.PredictInput) -> float | None:
+    if not message.HasField("age_years"):
+        return None
+    if not 0 <= message.age_years <= OLDEST_YEARS:  # NaN neither
+        raise InvalidArgument(
+            f"An age is 0 to {OLDEST_YEARS} years; leave it out where it is not known.", field="inputs.age_years"
+        )
+    return message.age_years
 
 
 def score_to_proto(score: Score) -> inference_pb2.Score:

@@ -14,6 +14,9 @@ from precordia.record import Remark, Sex, Signal, Unit
 from precordia.rpc.convert.steps import steps_from_proto, steps_to_proto
 from precordia.v1 import types_pb2
 
+MAX_RATE_HZ = 1e6
+"""No electrocardiograph samples faster."""
+
 _UNITS: dict[Unit, types_pb2.SignalUnit] = {
     Unit.MILLIVOLT: types_pb2.SIGNAL_UNIT_MILLIVOLT,
     Unit.MICROVOLT: types_pb2.SIGNAL_UNIT_MICROVOLT,
@@ -126,8 +129,10 @@ def signal_from_proto(message: types_pb2.Signal) -> Signal:
     if unit is None:
         raise MissingField("The signal does not say its unit: millivolt, microvolt or standardised.", field="unit")
     rate = message.sample_rate_hz
-    if not (math.isfinite(rate) and rate > 0):
-        raise InvalidArgument("The signal's sample rate is a positive number of Hz.", field="sample_rate_hz")
+    if not 0 < rate <= MAX_RATE_HZ:  # NaN neither
+        raise InvalidArgument(
+            f"The signal's sample rate is above 0 and at most {MAX_RATE_HZ:.0f} Hz.", field="sample_rate_hz"
+        )
     leads = parse_leads(tuple(message.lead_names))
     if not leads or message.samples == 0:
         raise InvalidArgument("The signal has no leads or no samples.", field="lead_names" if not leads else "samples")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
+from precordia.errors import InvalidArgument
 from precordia.rpc.convert.json_objects import object_from_text, object_to_text
 from precordia.steps import Step
 from precordia.v1 import types_pb2
+
+MAX_STEPS = 64
+"""Steps that one signal or contract may name; real ones have a handful."""
 
 
 def step_to_proto(step: Step) -> types_pb2.Step:
@@ -29,6 +33,13 @@ def steps_to_proto(steps: Iterable[Step]) -> list[types_pb2.Step]:
     return [step_to_proto(step) for step in steps]
 
 
-def steps_from_proto(messages: Iterable[types_pb2.Step]) -> tuple[Step, ...]:
-    """Steps in order."""
+def steps_from_proto(messages: Collection[types_pb2.Step]) -> tuple[Step, ...]:
+    """Steps in order.
+
+    Raises:
+        InvalidArgument: there are more than 64.
+        UnknownStep, InvalidManifest: see `step_from_proto`.
+    """
+    if len(messages) > MAX_STEPS:
+        raise InvalidArgument(f"At most {MAX_STEPS} conditioning steps are taken.", field="applied")
     return tuple(step_from_proto(message) for message in messages)

@@ -100,3 +100,9 @@ def test_a_bare_status_keeps_its_kind() -> None:
 def test_damaged_details_fall_back_to_the_code() -> None:
     error = from_rpc_error(Bare(StatusCode.NOT_FOUND, ((DETAILS_KEY, b"\xff\xff"),)))
     assert type(error) is errors.NotFound
+
+
+def test_an_error_that_holds_no_text_is_told_all_the_same() -> None:
+    told = to_status(errors.UnknownStep("Step '\ud800' is not known.", step="\ud800"))
+    assert told.message == "Step '?' is not known."
+    assert from_status(told).details == {"step": "?"}  # type: ignore[union-attr]

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from precordia.errors import FailedPrecondition, InvalidModel, MissingDependency, MissingLead, PrecordiaError
+from precordia.errors import FailedPrecondition, InvalidModel, MissingDependency, MissingLead, PrecordiaError, TooLarge
 from precordia.leads import STANDARD_LEADS
 from precordia.manifest import Activation, Aggregation, CoInput, Manifest, Task, WindowPolicy
 from precordia.record import Sex, Signal
@@ -161,3 +161,11 @@ def test_cuda_that_is_not_there_is_refused_unless_fallback_is_allowed() -> None:
         OnnxRuntimeEngine(device=Device.CUDA).load(bias_graph(0.0))
     fallback = OnnxRuntimeEngine(device=Device.CUDA, allow_fallback=True).load(bias_graph(0.0))
     assert fallback.providers[-1] == "CPUExecutionProvider"
+
+
+def test_an_ecg_of_hours_is_refused_and_those_beside_it_are_scored() -> None:
+    score = scorer(bias_graph(0.5), contract("a"), rows=2)
+    hours = Signal(np.zeros((12, 3601), np.float32), STANDARD_LEADS, 1.0)
+    refused, scored = score([Job(hours), Job(levels(0.0))])
+    assert isinstance(refused, TooLarge)
+    assert only([scored]).values == pytest.approx([0.5])

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from precordia.dataset import LabelScheme
-from precordia.errors import InvalidLabels
+from precordia.errors import InvalidLabels, TooLarge
+from services.ingest import label_table
 from services.ingest.label_table import ColumnNames, LabelRow, read_label_table
 
 ONE_HOT = b"ecg_id,patient_id,strat_fold,super:NORM,super:MI,sinus,ef,comment\n24,7,1,1,0,1,55.5,fine\n25,8,2,,0,0,,\n"
@@ -72,3 +73,23 @@ def test_a_named_column_that_is_not_there_is_refused() -> None:
 def test_a_scheme_that_is_asked_for_is_not_guessed() -> None:
     with pytest.raises(InvalidLabels, match="file_name, label"):
         read_label_table(ONE_HOT, LabelScheme.EXCHANGEAI)
+
+
+@pytest.mark.parametrize("content", [b"1\n" * 1_100_000, b"ecg_id,a\n" + b"1,1\n" * 30])
+def test_a_table_beyond_its_bounds_is_refused_before_it_is_held(
+    content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(label_table, "_MAX_CELLS", 50 if len(content) < 1000 else 1 << 40)
+    with pytest.raises(TooLarge, match="import it in parts"):
+        read_label_table(content)
+
+
+@pytest.mark.parametrize("row", [b"24," + b"9" * 2000 + b",1", b"24,1"])
+def test_a_row_of_another_shape_is_refused_by_its_number(row: bytes) -> None:
+    with pytest.raises(InvalidLabels, match="Row 2 has"):
+        read_label_table(b"ecg_id,fold,a\n" + row + b"\n")
+
+
+def test_a_column_whose_name_is_no_text_is_refused() -> None:
+    with pytest.raises(InvalidLabels, match="printable"):
+        read_label_table(b"ecg_id,a\0b\n24,1\n")

@@ -29,6 +29,8 @@ def test_operating_points_become_canonical_text() -> None:
         '{"thresholds": {"MI": "0.5"}}',
         '{"thresholds": {"MI": NaN}}',
         '{"temperature": 0}',
+        '{"temperature": 1e-320}',
+        '{"temperature": ' + "9" * 400 + "}",
         '{"temperature": Infinity}',
         " " * (2 << 20),
     ],
