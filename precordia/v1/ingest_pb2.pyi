@@ -63,16 +63,18 @@ class ImportRecordingRequest(_message.Message):
     def __init__(self, header: _Optional[_Union[ImportHeader, _Mapping]] = ..., file: _Optional[_Union[UploadHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
 
 class ImportHeader(_message.Message):
-    __slots__ = ("request_id", "hints", "dataset", "validate_only")
+    __slots__ = ("request_id", "hints", "dataset", "validate_only", "deidentify")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     HINTS_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    DEIDENTIFY_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     hints: _types_pb2.Hints
     dataset: str
     validate_only: bool
-    def __init__(self, request_id: _Optional[str] = ..., hints: _Optional[_Union[_types_pb2.Hints, _Mapping]] = ..., dataset: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+    deidentify: bool
+    def __init__(self, request_id: _Optional[str] = ..., hints: _Optional[_Union[_types_pb2.Hints, _Mapping]] = ..., dataset: _Optional[str] = ..., validate_only: _Optional[bool] = ..., deidentify: _Optional[bool] = ...) -> None: ...
 
 class ImportRecordingResponse(_message.Message):
     __slots__ = ("recordings", "created")
@@ -116,16 +118,18 @@ class StagedSource(_message.Message):
     def __init__(self, file_name: _Optional[str] = ..., upload_id: _Optional[str] = ..., companions: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class StartImportRequest(_message.Message):
-    __slots__ = ("request_id", "sources", "hints", "dataset")
+    __slots__ = ("request_id", "sources", "hints", "dataset", "deidentify")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     SOURCES_FIELD_NUMBER: _ClassVar[int]
     HINTS_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
+    DEIDENTIFY_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     sources: _containers.RepeatedCompositeFieldContainer[StagedSource]
     hints: _types_pb2.Hints
     dataset: str
-    def __init__(self, request_id: _Optional[str] = ..., sources: _Optional[_Iterable[_Union[StagedSource, _Mapping]]] = ..., hints: _Optional[_Union[_types_pb2.Hints, _Mapping]] = ..., dataset: _Optional[str] = ...) -> None: ...
+    deidentify: bool
+    def __init__(self, request_id: _Optional[str] = ..., sources: _Optional[_Iterable[_Union[StagedSource, _Mapping]]] = ..., hints: _Optional[_Union[_types_pb2.Hints, _Mapping]] = ..., dataset: _Optional[str] = ..., deidentify: _Optional[bool] = ...) -> None: ...
 
 class StartImportResponse(_message.Message):
     __slots__ = ("operation",)
@@ -262,18 +266,40 @@ class StreamSourceResponse(_message.Message):
     def __init__(self, file: _Optional[_Union[UploadHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
 
 class ExportRecordingsRequest(_message.Message):
-    __slots__ = ("recording_ids", "format", "view", "sample_rate_hz")
+    __slots__ = ("recording_ids", "format", "view", "sample_rate_hz", "deidentify")
     RECORDING_IDS_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     VIEW_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_RATE_HZ_FIELD_NUMBER: _ClassVar[int]
+    DEIDENTIFY_FIELD_NUMBER: _ClassVar[int]
     recording_ids: _containers.RepeatedScalarFieldContainer[str]
     format: str
     view: SignalView
     sample_rate_hz: float
-    def __init__(self, recording_ids: _Optional[_Iterable[str]] = ..., format: _Optional[str] = ..., view: _Optional[_Union[SignalView, str]] = ..., sample_rate_hz: _Optional[float] = ...) -> None: ...
+    deidentify: bool
+    def __init__(self, recording_ids: _Optional[_Iterable[str]] = ..., format: _Optional[str] = ..., view: _Optional[_Union[SignalView, str]] = ..., sample_rate_hz: _Optional[float] = ..., deidentify: _Optional[bool] = ...) -> None: ...
 
 class ExportRecordingsResponse(_message.Message):
+    __slots__ = ("file", "chunk", "warning")
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    WARNING_FIELD_NUMBER: _ClassVar[int]
+    file: UploadHeader
+    chunk: bytes
+    warning: _types_pb2.Warning
+    def __init__(self, file: _Optional[_Union[UploadHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ..., warning: _Optional[_Union[_types_pb2.Warning, _Mapping]] = ...) -> None: ...
+
+class ExportDatasetRequest(_message.Message):
+    __slots__ = ("split", "format", "sample_rate_hz")
+    SPLIT_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_RATE_HZ_FIELD_NUMBER: _ClassVar[int]
+    split: _types_pb2.SplitRef
+    format: str
+    sample_rate_hz: float
+    def __init__(self, split: _Optional[_Union[_types_pb2.SplitRef, _Mapping]] = ..., format: _Optional[str] = ..., sample_rate_hz: _Optional[float] = ...) -> None: ...
+
+class ExportDatasetResponse(_message.Message):
     __slots__ = ("file", "chunk")
     FILE_FIELD_NUMBER: _ClassVar[int]
     CHUNK_FIELD_NUMBER: _ClassVar[int]

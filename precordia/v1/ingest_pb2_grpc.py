@@ -89,6 +89,11 @@ class IngestServiceStub:
                 request_serializer=precordia_dot_v1_dot_ingest__pb2.ExportRecordingsRequest.SerializeToString,
                 response_deserializer=precordia_dot_v1_dot_ingest__pb2.ExportRecordingsResponse.FromString,
                 _registered_method=True)
+        self.ExportDataset = channel.unary_stream(
+                '/precordia.v1.IngestService/ExportDataset',
+                request_serializer=precordia_dot_v1_dot_ingest__pb2.ExportDatasetRequest.SerializeToString,
+                response_deserializer=precordia_dot_v1_dot_ingest__pb2.ExportDatasetResponse.FromString,
+                _registered_method=True)
         self.CreateDataset = channel.unary_unary(
                 '/precordia.v1.IngestService/CreateDataset',
                 request_serializer=precordia_dot_v1_dot_ingest__pb2.CreateDatasetRequest.SerializeToString,
@@ -219,6 +224,13 @@ class IngestServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportDataset(self, request, context):
+        """A split of a dataset as one file of arrays and a table of its labels, in chunks.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateDataset(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -340,6 +352,11 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     servicer.ExportRecordings,
                     request_deserializer=precordia_dot_v1_dot_ingest__pb2.ExportRecordingsRequest.FromString,
                     response_serializer=precordia_dot_v1_dot_ingest__pb2.ExportRecordingsResponse.SerializeToString,
+            ),
+            'ExportDataset': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportDataset,
+                    request_deserializer=precordia_dot_v1_dot_ingest__pb2.ExportDatasetRequest.FromString,
+                    response_serializer=precordia_dot_v1_dot_ingest__pb2.ExportDatasetResponse.SerializeToString,
             ),
             'CreateDataset': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateDataset,
@@ -689,6 +706,33 @@ class IngestService:
             '/precordia.v1.IngestService/ExportRecordings',
             precordia_dot_v1_dot_ingest__pb2.ExportRecordingsRequest.SerializeToString,
             precordia_dot_v1_dot_ingest__pb2.ExportRecordingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportDataset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/precordia.v1.IngestService/ExportDataset',
+            precordia_dot_v1_dot_ingest__pb2.ExportDatasetRequest.SerializeToString,
+            precordia_dot_v1_dot_ingest__pb2.ExportDatasetResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -17,7 +17,7 @@ from precordia.storage.database import open_database
 from precordia.stored import ImportPreview, StoredRecording
 from services.ingest.batch_import import KEEP_STAGED_H, KIND, BatchImport, StagedSource, import_request
 from services.ingest.datasets import Datasets
-from services.ingest.export import ExportFile, check_export, export
+from services.ingest.export import check_export, export
 from services.ingest.formats import Limits, ReaderContext, preview_source, read_source
 from services.ingest.importer import Importer
 from services.ingest.inflight import InFlight
@@ -31,6 +31,7 @@ from services.ingest.signals import count_size, standard_signal
 from services.ingest.snapshots import Snapshots
 from services.ingest.store import RecordingStore, SourceFile
 from services.ingest.uploads import Uploads
+from services.ingest.writers.written import WrittenFile
 
 MAX_EXPORTED = 10_000
 """Recordings of one export."""
@@ -122,7 +123,7 @@ class Ingest:
 
     def export(
         self, recording_ids: Sequence[str], *, file_format: str, view: str, sample_rate_hz: float | None
-    ) -> Iterator[ExportFile]:
+    ) -> Iterator[WrittenFile]:
         """Recordings as files, in order.
 
         Raises:

@@ -23,11 +23,11 @@ from precordia.v1 import ingest_pb2 as pb
 from precordia.v1 import ingest_pb2_grpc, types_pb2
 from services.ingest.assembly import FileHeader, SourceAssembly
 from services.ingest.batch_import import StagedSource
-from services.ingest.export import ExportFile
 from services.ingest.inflight import Share
 from services.ingest.ingest import Ingest
 from services.ingest.label_table import MAX_TABLE_BYTES, ColumnNames
 from services.ingest.uploads import Upload, Uploads
+from services.ingest.writers.written import WrittenFile
 
 SERVICE = pb.DESCRIPTOR.services_by_name["IngestService"].full_name
 
@@ -306,7 +306,7 @@ def _wants_counts(request: pb.GetSignalRequest) -> bool:
     return kind == "int16"
 
 
-def _export_messages(files: Iterable[ExportFile]) -> Iterator[pb.ExportRecordingsResponse]:
+def _export_messages(files: Iterable[WrittenFile]) -> Iterator[pb.ExportRecordingsResponse]:
     for file in files:
         header = pb.UploadHeader(
             file_name=file.name, size_bytes=len(file.content), sha256=sha256(file.content).hexdigest()

@@ -8,16 +8,17 @@ import pytest
 from precordia.errors import InvalidArgument, UnsupportedView
 from precordia.record import Channel, Hints, Provenance, Recording, Unit
 from precordia.source import Source
-from services.ingest.export import ExportFile, export
+from services.ingest.export import export
 from services.ingest.formats import read_source
+from services.ingest.writers.written import WrittenFile
 from tests.services.ingest.ecg_files import CONDITIONED, counts, many, wfdb
 
 
-def exported(recording: Recording, file_format: str = "npz", rate_hz: float | None = None) -> list[ExportFile]:
+def exported(recording: Recording, file_format: str = "npz", rate_hz: float | None = None) -> list[WrittenFile]:
     return list(export("rec-1", recording, file_format=file_format, sample_rate_hz=rate_hz))
 
 
-def arrays(file: ExportFile) -> dict[str, np.ndarray]:
+def arrays(file: WrittenFile) -> dict[str, np.ndarray]:
     with np.load(io.BytesIO(file.content), allow_pickle=False) as loaded:
         return dict(loaded)
 
@@ -106,9 +107,9 @@ def test_rates_that_cannot_be_are_refused(rate_hz: float) -> None:
 def test_formats_and_views_that_are_not_made_are_named() -> None:
     one = read_source(wfdb())[0]
     with pytest.raises(UnsupportedView, match="npz, csv"):
-        exported(one, "dicom")
+        exported(one, "xls")
     with pytest.raises(UnsupportedView, match="raw"):
-        list(export("rec-1", one, file_format="npz", view="qrs"))
+        list(export("rec-1", one, file_format="npz", view="median"))
 
 
 def test_a_unit_that_is_no_voltage_is_not_called_millivolt() -> None:

@@ -1,0 +1,88 @@
+"""Views of a recording: the source's own samples, filtered for diagnosis, or at another rate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from precordia.errors import InvalidArgument, UnsupportedView
+from precordia.record import Unit
+from precordia.steps import Step
+from services.ingest.sheet import VOLTAGES, Sheet
+
+MAX_RATE_HZ = 100_000.0
+
+DIAGNOSTIC_BAND = Step("band_pass", 1, {"low_hz": 0.05, "high_hz": 150.0, "order": 2.0})
+"""What a diagnostic ECG keeps (IEC 60601-2-25: 0.05 to 150 Hz), zero-phase."""
+
+
+def raw(sheet: Sheet) -> Sheet:
+    """The source's own samples."""
+    return sheet
+
+
+def filtered(sheet: Sheet) -> Sheet:
+    """The diagnostic band of every voltage, 0.05 to 150 Hz; other channels stay as they are.
+
+    What was missing stays missing; gaps count as lines meanwhile.
+
+    Raises:
+        UnsupportedView: the signal has no physical unit any more.
+        ConditioningConflict: the rate is too low to hold anything of the band.
+    """
+    if Unit.STANDARDISED.value in sheet.units:
+        raise UnsupportedView("A standardised signal is past filtering; export the raw view.")
+    values = sheet.values.copy()
+    chosen = np.array([channel.unit in VOLTAGES for channel in sheet.channels])
+    if not chosen.any() or not sheet.samples:
+        return sheet
+    values[chosen] = _band(values[chosen], sheet.sample_rate_hz)
+    made = sheet.with_values(values, sheet.sample_rate_hz, (DIAGNOSTIC_BAND,))
+    return replace(made, name=f"{sheet.name}-filtered")
+
+
+def _band(values: NDArray[np.float32], rate_hz: float) -> NDArray[np.float32]:
+    from precordia.signal.filters import designed  # compiled code takes long to load and only views need it
+
+    missing = np.isnan(values)
+    rows = np.stack([_bridged(row) for row in values]) if missing.any() else np.ascontiguousarray(values)
+    design = designed(DIAGNOSTIC_BAND, rate_hz)
+    if design is not None and rows.shape[1] > 1:
+        design.run(rows)
+    rows[missing] = np.nan
+    return rows
+
+
+def resampled(sheet: Sheet, rate_hz: float) -> Sheet:
+    """The sheet at another rate. What was missing stays missing; gaps count as lines meanwhile.
+
+    Raises:
+        InvalidArgument: a rate that cannot be.
+    """
+    from precordia.signal import resample  # compiled code takes long to load and only views need it
+
+    if not 0 < rate_hz <= MAX_RATE_HZ:
+        raise InvalidArgument(f"A rate is above 0 and at most {MAX_RATE_HZ:g} Hz.", field="sample_rate_hz")
+    if rate_hz == sheet.sample_rate_hz or not sheet.samples:
+        return sheet
+    missing = np.isnan(sheet.values)
+    filled = np.stack([_bridged(row) for row in sheet.values]) if missing.any() else sheet.values
+    values = resample(filled, from_hz=sheet.sample_rate_hz, to_hz=rate_hz)
+    if missing.any():
+        nearest = np.round(np.arange(values.shape[1]) * sheet.sample_rate_hz / rate_hz).astype(np.int64)
+        values[missing[:, np.minimum(nearest, missing.shape[1] - 1)]] = np.nan
+    return sheet.with_values(values, rate_hz, (Step("resample", 1, {"rate_hz": rate_hz}),))
+
+
+def _bridged(row: NDArray[np.float32]) -> NDArray[np.float32]:
+    known = np.flatnonzero(~np.isnan(row))
+    if known.size == 0:
+        return np.zeros_like(row)
+    return np.interp(np.arange(row.size), known, row[known]).astype(np.float32)
+
+
+VIEWS: dict[str, Callable[[Sheet], Sheet]] = {"raw": raw, "filtered": filtered}
+"""Views by name."""
