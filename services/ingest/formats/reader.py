@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import services.ingest.formats.aecg as aecg
+import services.ingest.formats.cardiosoft as cardiosoft
 import services.ingest.formats.contec as contec
 import services.ingest.formats.dicom as dicom
 import services.ingest.formats.edf as edf
+import services.ingest.formats.fhir as fhir
 import services.ingest.formats.hdf5 as hdf5
 import services.ingest.formats.headerless as headerless
 import services.ingest.formats.ishne as ishne
@@ -17,6 +19,7 @@ import services.ingest.formats.mat as mat
 import services.ingest.formats.mfer as mfer
 import services.ingest.formats.muse as muse
 import services.ingest.formats.npy as npy
+import services.ingest.formats.schiller as schiller
 import services.ingest.formats.scp as scp
 import services.ingest.formats.sierra as sierra
 import services.ingest.formats.table as table
@@ -60,6 +63,9 @@ READERS: tuple[Reader, ...] = (
     Reader(muse.FORMAT, muse.VERSION, muse.sniff, muse.read),
     Reader(sierra.FORMAT, sierra.VERSION, sierra.sniff, sierra.read),
     Reader(aecg.FORMAT, aecg.VERSION, aecg.sniff, aecg.read),
+    Reader(schiller.FORMAT, schiller.VERSION, schiller.sniff, schiller.read),
+    Reader(cardiosoft.FORMAT, cardiosoft.VERSION, cardiosoft.sniff, cardiosoft.read),
+    Reader(fhir.FORMAT, fhir.VERSION, fhir.sniff, fhir.read),
     _TABLE,
 )
 """In the order in which they are asked."""

@@ -14,8 +14,13 @@ from services.ingest.formats.blocks import native
 from services.ingest.formats.limits import Limits
 
 
-def listed_numbers(text: str, limits: Limits) -> Native:
+def listed_numbers(text: str, limits: Limits, *, commas: bool = False) -> Native:
     """Numbers separated by blanks or commas: whole ones as int16 or int32, else as doubles.
+
+    Args:
+        text: the numbers; a comma may follow the last.
+        limits: how many may come.
+        commas: a comma stands between any two, so that a line that breaks a number shows.
 
     Raises:
         UnreadableFile: something else stands among them.
@@ -25,14 +30,17 @@ def listed_numbers(text: str, limits: Limits) -> Native:
     raw = np.frombuffer(text.encode("ascii", "replace"), np.uint8)
     numbers = np.empty(raw.size // 2 + 1, np.int32)
     found = parse_integers(raw, numbers)
-    if found < 0:
-        return _decimals(text)
-    limits.check_samples(1, found)
-    return native(numbers[:found].copy())
+    kept = native(numbers[:found].copy()) if found >= 0 else _decimals(text)
+    limits.check_samples(1, kept.size)
+    if commas and kept.size and text.count(",") - kept.size not in (-1, 0):
+        raise UnreadableFile("The file's samples are not separated by commas throughout.")
+    return kept
 
 
 def _decimals(text: str) -> NDArray[np.float64]:
     try:
+        if not text.isascii():
+            raise ValueError
         return np.array(text.replace(",", " ").split(), np.float64)
     except ValueError:
         raise UnreadableFile("The file has a sample that is no number.") from None

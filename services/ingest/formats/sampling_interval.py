@@ -23,8 +23,8 @@ SECONDS_PER = {
 def rate_from_interval(written: str | Decimal, unit: str) -> float:
     """Samples per second.
 
-    An interval is often a whole rate's reciprocal, cut to some digits (2.7778 ms for 360 Hz). Where
-    a whole rate's reciprocal, rounded as the file rounds, is the number as written, it is that rate.
+    An interval is often a whole rate's reciprocal, rounded to some digits (2.7778 ms for 360 Hz).
+    Where one whole rate alone is written so, it is that rate.
 
     Raises:
         UnreadableFile: no positive number, or no unit of time.
@@ -39,7 +39,11 @@ def rate_from_interval(written: str | Decimal, unit: str) -> float:
     if interval * seconds < 1 / Decimal(MAX_RATE_HZ):
         raise UnreadableFile("The file's sampling interval is shorter than any ECG's.", field="sample_rate_hz")
     exact = 1 / (interval * seconds)
-    rounded = exact.to_integral_value()
-    if rounded > 0 and (1 / (rounded * seconds)).quantize(interval) == interval:
-        return checked_rate(float(rounded))
-    return checked_rate(float(exact))
+    nearest = exact.to_integral_value()
+    alike = [rate for rate in (nearest - 1, nearest, nearest + 1) if _written_as(interval, rate * seconds)]
+    return checked_rate(float(nearest if alike == [nearest] else exact))
+
+
+def _written_as(interval: Decimal, rate: Decimal) -> bool:
+    """Whether a rate's reciprocal, rounded to as many digits, is the interval as written."""
+    return rate > 0 and (1 / rate).quantize(interval) == interval
