@@ -41,7 +41,7 @@ $(VENV)/.run-ready: pyproject.toml $(LOCK) | $(BIN)/python
 
 # torch first and by its exact version: a range would take another build.
 $(VENV)/.dev-ready: pyproject.toml $(LOCK) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet --constraint $(LOCK) torch==2.13.0
 	$(BIN)/python -m pip install --quiet --constraint $(LOCK) --editable '.[cpu,train,dev]'
 	@touch $@ $(VENV)/.run-ready
 

@@ -333,9 +333,11 @@ class InternalError(PrecordiaError):
 
 
 def _subclasses(root: type[PrecordiaError]) -> list[type[PrecordiaError]]:
-    return [root] + [leaf for child in root.__subclasses__() for leaf in _subclasses(child)]
+    # What others derive from this tree for themselves does not cross the wire, and takes no reason's place.
+    children = [child for child in root.__subclasses__() if child.__module__ == __name__]
+    return [root] + [leaf for child in children for leaf in _subclasses(child)]
 
 
 def by_reason() -> dict[str, type[PrecordiaError]]:
-    """Every error class by its reason: the fixed table that a client turns replies back with."""
+    """Every error class of this tree by its reason: the fixed table that a client turns replies back with."""
     return {error.reason: error for error in _subclasses(PrecordiaError)}
