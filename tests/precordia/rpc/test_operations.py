@@ -70,6 +70,15 @@ async def test_lists_page(served: Served) -> None:
     assert rest.next_page_token == ""
 
 
+async def test_a_list_leaves_out_requests_that_are_long(served: Served) -> None:
+    operations, stub = served
+    made = operations.submit("train", {"sources": "x" * 40_000})[0]
+    (listed,) = (await stub.ListOperations(pb.ListOperationsRequest())).operations
+    assert (listed.operation_id, listed.request_json) == (made.operation_id, "")
+    whole = await stub.GetOperation(pb.GetOperationRequest(operation_id=made.operation_id))
+    assert len(whole.operation.request_json) > 40_000
+
+
 async def test_cancel_ends_the_watch(served: Served) -> None:
     operations, stub = served
     operation_id = operations.submit("train", {"for_ever": True})[0].operation_id

@@ -75,7 +75,7 @@ def test_a_scheme_that_is_asked_for_is_not_guessed() -> None:
         read_label_table(ONE_HOT, LabelScheme.EXCHANGEAI)
 
 
-@pytest.mark.parametrize("content", [b"1\n" * 1_100_000, b"ecg_id,a\n" + b"1,1\n" * 30])
+@pytest.mark.parametrize("content", [b"1\n" * 1_100_000, b"ecg_id,a\n" + b"1,1\n" * 30], ids=["rows", "cells"])
 def test_a_table_beyond_its_bounds_is_refused_before_it_is_held(
     content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
