@@ -33,6 +33,8 @@ class SourceFile:
         """
         if not self.path.exists():
             raise NotFound("There is no such file.")
+        if self.path.is_char_device() or self.path.is_block_device():  # they have no end
+            raise UnreadableFile("It is a device, and no file.", format="file")
         try:
             sizes = [file.stat().st_size for file in (self.path, *self.companions)]
             if sum(sizes) > MAX_SOURCE_BYTES:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from precordia.client.files import SourceFile, find_sources, sources_from_paths
-from precordia.errors import NotFound
+from precordia.errors import NotFound, UnreadableFile
 
 HEADER = "100 2 360 10\n100.dat 212 200 11 1024 995 -22131 0 MLII\n100.dat 212 200 11 1024 1011 20052 0 V5\n# 69 M\n"
 
@@ -91,3 +91,8 @@ def test_an_annotation_that_is_named_itself_is_a_source(folder: Path) -> None:
     (folder / "100.atr").write_bytes(b"beats")
     found = find_sources([folder / "100.atr"])
     assert (_names(list(found.sources)), found.left_out) == ([("100.atr",)], ())
+
+
+def test_a_device_is_refused_because_it_has_no_end() -> None:
+    with pytest.raises(UnreadableFile, match="device"):
+        SourceFile(Path("/dev/zero")).read()
