@@ -20,7 +20,7 @@ from services.ingest.formats.parsed import ParsedEcg
 FORMAT = "headerless"
 VERSION = "1"
 
-_NAMES = (".dat", ".raw", ".bin", ".int16")
+_NAMES = (".dat", ".raw")
 _SENTINEL = -(1 << 15)
 _SCRAMBLED = 0.5
 """Share of lead II's spread by which I + III may differ from it. Leads in the right order stay far

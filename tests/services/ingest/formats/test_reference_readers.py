@@ -168,11 +168,3 @@ def test_the_real_table_reads_in_counts_and_leaves_empty_leads_out(testdata: Pat
     assert recording.channels[0].samples[:5].tolist() == [-20, -30, -33, -28, -10]
     np.testing.assert_allclose(recording.channels[0].physical()[:2], [-0.1, -0.15])
     assert "einthoven" not in [remark.code for remark in recording.remarks]
-
-
-def test_hdf5_is_refused_with_the_way_out(testdata: Path) -> None:
-    from precordia.errors import UnknownFormat
-
-    path = testdata / "sph/SPH00001.h5"
-    with pytest.raises(UnknownFormat, match="version 7"):
-        read_source(Source(path.name, path.read_bytes()))
