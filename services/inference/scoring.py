@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from precordia.errors import InternalError, InvalidModel, PrecordiaError, TooLarge
+from precordia.errors import InternalError, InvalidInput, InvalidModel, PrecordiaError, TooLarge
 from precordia.manifest import Activation, Aggregation, CoInput, Manifest
 from precordia.record import Remark, Sex, Signal, Unit
 from precordia.signal import Conditioned, Conditioner, conditioner
@@ -112,7 +112,7 @@ class Scorer:
                 if len(self._conditioners) >= _KINDS:
                     self._conditioners.clear()
                 self._conditioners[kind] = ready
-            return ready.run(signal.values)
+            return _unless_flat(ready.run(signal.values), self._manifest)
         except PrecordiaError as error:
             return error
         except Exception:  # a fault of ours, which must not take the ECGs beside this one along
@@ -176,6 +176,14 @@ class Scorer:
         if job.sex is None and sources & {"sex_female", "sex_male"}:
             remarks.append(Remark("sex_missing", "The sex is not known; the model's default stands in for it."))
         return tuple(remarks)
+
+
+def _unless_flat(made: Conditioned, manifest: Manifest) -> Conditioned | PrecordiaError:
+    """A model gives scores for a flat line as for any other; they say nothing of a heart."""
+    flat = {remark.lead for remark in made.remarks if remark.code == "lead_flat"}
+    if flat >= set(manifest.input.leads):
+        return InvalidInput("Every lead is flat; there is nothing to score. Check the electrodes and the unit.")
+    return made
 
 
 def activate(raw: Scores, activation: Activation) -> Scores:

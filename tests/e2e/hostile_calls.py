@@ -297,7 +297,7 @@ def _signal(**changes: Any) -> types_pb2.Signal:
     return types_pb2.Signal(**(usual | changes))
 
 
-FLAT = _signal()
+SOUND = _signal()
 """A signal that is scored (noise, and no ECG, which a model cannot know)."""
 
 
@@ -310,6 +310,8 @@ def signals() -> dict[str, tuple[types_pb2.Signal, str]]:
     extreme = np.tile(np.array([3e38, -3e38], "<f4"), 6000).tobytes()
     return {
         "nothing is known": (_signal(data=missing), "MISSING_LEAD"),
+        "a single sample": (_signal(samples=1, data=bytes(48)), "INVALID_INPUT"),
+        "a flat line": (_signal(data=bytes(48_000)), "INVALID_INPUT"),
         "extremes": (_signal(data=extreme), "INVALID_MODEL"),
         "one lead of 10 million samples": (_signal(lead_names=["I"], samples=10_000_000, **long), "TOO_LARGE"),
         "a day at 1 Hz": (_signal(sample_rate_hz=0.01), "TOO_LARGE"),

@@ -28,9 +28,9 @@ from precordia.v1 import inference_pb2, ingest_pb2, registry_pb2, trainer_pb2, t
 from tests.e2e.conftest import run_cli
 from tests.e2e.hostile_calls import (
     BIG,
-    FLAT,
     IDS,
     MODEL,
+    SOUND,
     TOKENS,
     Wire,
     import_streams,
@@ -355,7 +355,7 @@ async def refused_within(what: str, seconds: float, call: Awaitable[Any]) -> Pre
 async def test_signals_that_are_no_ecg_are_refused_and_the_others_are_scored(fleet: Fleet) -> None:
     async with besieged(fleet), Wire(fleet.addresses) as wire:
         model = types_pb2.ModelRef(name=MODEL)
-        sound = inference_pb2.PredictInput(signal=FLAT, tag="sound")
+        sound = inference_pb2.PredictInput(signal=SOUND, tag="sound")
         for what, (hostile, reason) in signals().items():
             inputs = [inference_pb2.PredictInput(signal=hostile), sound]
             request = inference_pb2.PredictRequest(model=model, inputs=inputs)
@@ -367,7 +367,7 @@ async def test_signals_that_are_no_ecg_are_refused_and_the_others_are_scored(fle
             assert (bad.error.reason, len(bad.scores)) == (reason, 0), what
             assert len(good.scores) == 5
         for age in (math.nan, math.inf, -5.0, 1e300):
-            aged = inference_pb2.PredictInput(signal=FLAT, age_years=age)
+            aged = inference_pb2.PredictInput(signal=SOUND, age_years=age)
             await refused(f"age {age}", wire.ask("inference", "Predict", _asking(model, [aged])))
         await refused("none", wire.ask("inference", "Predict", _asking(model, [])))
         await refused("257", wire.ask("inference", "Predict", _asking(model, [sound] * 257)))

@@ -5,14 +5,23 @@ import hashlib
 import numpy as np
 import pytest
 
-from precordia.errors import FailedPrecondition, InvalidModel, MissingDependency, MissingLead, PrecordiaError, TooLarge
+from precordia.errors import (
+    FailedPrecondition,
+    InvalidInput,
+    InvalidModel,
+    MissingDependency,
+    MissingLead,
+    PrecordiaError,
+    TooLarge,
+)
 from precordia.leads import STANDARD_LEADS
 from precordia.manifest import Activation, Aggregation, CoInput, Manifest, Task, WindowPolicy
 from precordia.record import Sex, Signal
 from precordia.signal import condition
+from precordia.steps import Step
 from services.inference.engine import Device, OnnxRuntimeEngine
 from services.inference.scoring import Job, Scored, Scorer, activate, aggregate
-from tests.services.inference.graphs import SAMPLES, bias_graph, contract, levels, linear_graph
+from tests.services.inference.graphs import CROP, SAMPLES, bias_graph, contract, levels, linear_graph
 
 ENGINE = OnnxRuntimeEngine(device=Device.CPU)
 
@@ -169,3 +178,12 @@ def test_an_ecg_of_hours_is_refused_and_those_beside_it_are_scored() -> None:
     refused, scored = score([Job(hours), Job(levels(0.0))])
     assert isinstance(refused, TooLarge)
     assert only([scored]).values == pytest.approx([0.5])
+
+
+def test_an_ecg_that_is_flat_in_every_lead_is_not_scored() -> None:
+    score = scorer(bias_graph(0.5), contract("a", steps=(CROP, Step("z_score"))))
+    (flat,) = score([Job(levels(1.0))])
+    assert isinstance(flat, InvalidInput)
+    beating = levels(1.0)
+    beating.values[0, ::10] += 0.5
+    assert only(score([Job(beating)])).values == pytest.approx([0.5])
