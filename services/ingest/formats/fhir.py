@@ -15,7 +15,7 @@ from typing import Any
 from precordia.errors import UnreadableFile
 from precordia.record import Device, Hints, Remark
 from precordia.source import Source
-from services.ingest.formats.facts import resolve_rate
+from services.ingest.formats.facts import parse_sex, resolve_rate, stated_unit
 from services.ingest.formats.fhir_json import entries, plain_text, read_json, real_number
 from services.ingest.formats.fhir_samples import sampled_numbers
 from services.ingest.formats.limits import Limits, ReaderContext
@@ -80,6 +80,7 @@ def _recordings(resource: Json, hints: Hints, context: ReaderContext) -> list[Pa
             applied=hints.applied,
             patient_key=context.patient_key(_subject(resource), ""),
             acquired_at=_start(resource),
+            sex=parse_sex(plain_text(_contained(resource, "subject").get("gender"))),
             device=Device(statements=kept_statements(_interpretations(resource))),
             remarks=(*remarks, *leads.remarks),
         )
@@ -107,12 +108,18 @@ def _leads(part: Json, data: Json, limits: Limits, remarks: list[Remark]) -> lis
             label=label,
             numbers=numbers[place::count].copy(),
             step=real_number(data.get("factor"), 1),
-            unit=plain_text(origin.get("code")) or plain_text(origin.get("unit")),
+            unit=_unit(origin),
             origin=real_number(origin.get("value"), 0),
             missing=None if missing is None else missing[place::count].copy(),
         )
         for place in range(count)
     ]
+
+
+def _unit(origin: Json) -> str:
+    """The UCUM code, or the words beside it where they alone mean a unit that a signal can have."""
+    said = [plain_text(origin.get("code")), plain_text(origin.get("unit"))]
+    return next((text for text in said if stated_unit(text)), said[0] or said[1])
 
 
 def _rate(data: Json) -> float | None:
@@ -150,9 +157,21 @@ def _subject(resource: Json) -> str:
     subject = resource.get("subject")
     if not isinstance(subject, dict):
         return ""
+    reference = plain_text(subject.get("reference"))
     identifier = subject.get("identifier")
     named = plain_text(identifier.get("value")) if isinstance(identifier, dict) else ""
-    return named or plain_text(subject.get("reference"))
+    if named or not reference.startswith("#"):
+        return named or reference
+    inside = entries(_contained(resource, "subject"), "identifier")  # "#patient" itself would be everybody's
+    return next((value for item in inside if (value := plain_text(item.get("value")))), "")
+
+
+def _contained(resource: Json, role: str) -> Json:
+    """The resource inside this one that it refers to in a role; empty where there is none."""
+    found = resource.get(role)
+    reference = plain_text(found.get("reference")) if isinstance(found, dict) else ""
+    inside = entries(resource, "contained") if reference.startswith("#") else []
+    return next((item for item in inside if f"#{plain_text(item.get('id'))}" == reference), {})
 
 
 def _start(resource: Json) -> datetime | None:

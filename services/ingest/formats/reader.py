@@ -108,8 +108,9 @@ def read_as_hinted(source: Source, hints: Hints, context: ReaderContext) -> tupl
     reader = reader_for(source, hints)
     if reader is None:
         raise UnknownFormat(
-            "No reader knows this file. Read are DICOM waveforms, WFDB (.hea with its signal files), CSV, TSV, "
-            "NPY, NPZ and MATLAB files up to version 7."
+            "No reader knows this file. Read are DICOM waveforms, WFDB (.hea with its signal files), SCP-ECG, EDF, "
+            "BDF, HL7 aECG, FHIR sampled data, the XML files of GE MUSE, GE CardioSoft, Philips and Schiller, ISHNE, "
+            "MFER, Contec, HDF5, MATLAB, NPY, NPZ, CSV and other tables; bare samples with --rate, --gain and --leads."
         )
     parsed = _guarded(reader, source, hints, context)
     context.limits.check_recordings(len(parsed))

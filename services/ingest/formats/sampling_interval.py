@@ -19,6 +19,9 @@ SECONDS_PER = {
 }
 """By UCUM code."""
 
+_DOUBLE = Decimal("1e-14")
+"""Relative error of an interval that was computed and written as a double."""
+
 
 def rate_from_interval(written: str | Decimal, unit: str) -> float:
     """Samples per second.
@@ -41,7 +44,8 @@ def rate_from_interval(written: str | Decimal, unit: str) -> float:
     exact = 1 / (interval * seconds)
     nearest = exact.to_integral_value()
     alike = [rate for rate in (nearest - 1, nearest, nearest + 1) if _written_as(interval, rate * seconds)]
-    return checked_rate(float(nearest if alike == [nearest] else exact))
+    as_double = abs(exact - nearest) <= nearest * _DOUBLE
+    return checked_rate(float(nearest if as_double or alike == [nearest] else exact))
 
 
 def _written_as(interval: Decimal, rate: Decimal) -> bool:

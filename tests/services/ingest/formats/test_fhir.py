@@ -11,7 +11,7 @@ import pytest
 
 from precordia.errors import HintConflict, MissingField, TooLarge, UnreadableFile
 from precordia.leads import STANDARD_LEADS
-from precordia.record import Hints, Unit
+from precordia.record import Hints, Sex, Unit
 from precordia.source import Source
 from services.ingest.formats import ReaderContext, fhir_json, read_source
 from tests.services.ingest.formats.written_files import ecg_counts
@@ -174,3 +174,24 @@ def test_a_file_of_too_many_values_is_refused_before_it_is_parsed() -> None:
     content = b'{"resourceType":"Bundle","valueSampledData":[' + b"[]," * fhir_json.MAX_VALUES + b"[]]}"
     with pytest.raises(TooLarge):
         read_source(Source("a.json", content))
+
+
+def test_a_patient_inside_the_resource_gives_key_and_sex_and_its_local_name_none() -> None:
+    context = ReaderContext(patient_secret=b"key")
+    inside = {"resourceType": "Patient", "id": "p", "gender": "female", "identifier": [{"value": "PID-4711"}]}
+    facts: dict[str, Any] = {"subject": {"reference": "#p"}, "contained": [inside]}
+    (recording,) = read_source(fhir_observation(fhir_component("I", "1 2"), **facts), None, context)
+    assert (recording.sex, len(recording.patient_key)) == (Sex.FEMALE, 64)
+    (other,) = read_source(fhir_observation(fhir_component("I", "1 2"), subject={"reference": "#p"}), None, context)
+    assert other.patient_key == ""
+
+
+def test_signals_without_a_unit_are_told_by_the_word_beside_the_code() -> None:
+    component = fhir_component("II", "0.5 -1 2", origin={"value": 0, "unit": "standardised", "code": "1"})
+    assert read_source(fhir_observation(component))[0].channels[0].unit == "standardised"
+
+
+def test_an_interval_that_was_computed_as_a_double_is_its_whole_rate() -> None:
+    for rate in (360, 257, 128, 999, 77):
+        (recording,) = read_source(fhir_observation(fhir_component("II", "1 2 3", period=1000.0 / rate)))
+        assert recording.channels[0].sample_rate_hz == rate
