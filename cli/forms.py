@@ -10,6 +10,7 @@ from precordia.catalog import ModelVersion
 from precordia.dataset import Dataset, LabelGroup, LabelImport, Snapshot
 from precordia.operation import Operation
 from precordia.prediction import Prediction
+from precordia.quality import Quality
 from precordia.record import Remark
 from precordia.stored import ImportPreview, StoredRecording
 
@@ -22,6 +23,11 @@ def time_form(value: datetime | None) -> str | None:
 def remarks_form(remarks: Iterable[Remark]) -> list[dict[str, str]]:
     """Warnings, with the lead they concern."""
     return [{"code": remark.code, "message": remark.message, "lead": remark.lead} for remark in remarks]
+
+
+def quality_form(quality: Quality | None) -> dict[str, Any] | None:
+    """Grade, reasons and measures; null where a signal was not assessed."""
+    return quality.to_json() if quality else None
 
 
 def imported_form(source: str, stored: StoredRecording, created: bool) -> dict[str, Any]:
@@ -38,6 +44,7 @@ def imported_form(source: str, stored: StoredRecording, created: bool) -> dict[s
         "unit": stored.unit.value if stored.unit else None,
         "created": created,
         "warnings": remarks_form(stored.remarks),
+        "quality": quality_form(stored.quality),
     }
 
 
@@ -66,6 +73,7 @@ def recording_form(stored: StoredRecording) -> dict[str, Any]:
         "rate_hz": stored.sample_rate_hz,
         "samples": stored.samples,
         "labels": list(stored.labels),
+        "grade": stored.quality.grade.value if stored.quality else None,
     }
 
 
@@ -85,6 +93,7 @@ def full_recording_form(stored: StoredRecording) -> dict[str, Any]:
         "reader_version": stored.reader_version,
         "hints": stored.hints.to_json(),
         "transforms": list(stored.transforms),
+        "quality": quality_form(stored.quality),
         "supersedes": stored.supersedes,
         "created_at": time_form(stored.created_at),
         "device": {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from precordia.quality import Quality
 from precordia.record import Channel, Device, Hints, Recording, Remark, Sex, Unit
 from precordia.steps import Step
 
@@ -57,6 +58,8 @@ class StoredRecording:
     supersedes: str = ""
     device: Device = field(default_factory=Device)
     transforms: tuple[str, ...] = ()
+    quality: Quality | None = None
+    """None where it was not assessed: no ECG lead, or imported by a version that did not."""
 
 
 def describe_channel(channel: Channel) -> StoredChannel:
@@ -77,7 +80,12 @@ def describe_channel(channel: Channel) -> StoredChannel:
 
 
 def describe(
-    recording: Recording, *, recording_id: str = "", created_at: datetime | None = None, supersedes: str = ""
+    recording: Recording,
+    *,
+    recording_id: str = "",
+    created_at: datetime | None = None,
+    supersedes: str = "",
+    quality: Quality | None = None,
 ) -> StoredRecording:
     """The facts of a recording, as stored under an id (or not stored, with an empty one)."""
     provenance = recording.provenance
@@ -110,6 +118,7 @@ def describe(
         supersedes=supersedes,
         device=recording.device,
         transforms=provenance.transforms,
+        quality=quality,
     )
 
 

@@ -39,7 +39,13 @@ def _facts(output: Output, found: StoredRecording) -> None:
         if form[name] not in (None, ""):
             output.line(f"{name:<12} {form[name]}")
     applied = ", ".join(step.name for step in found.applied)
-    for name, text in (("labels", ", ".join(found.labels)), ("applied", applied), ("read by", _reader(found))):
+    grade = found.quality.grade.value if found.quality else ""
+    for name, text in (
+        ("quality", grade),
+        ("labels", ", ".join(found.labels)),
+        ("applied", applied),
+        ("read by", _reader(found)),
+    ):
         if text:
             output.line(f"{name:<12} {text}")
     rows = [

@@ -10,14 +10,16 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from precordia.leads import STANDARD_LEADS
 from precordia.manifest import InputSpec, Manifest, Output, Task
 from precordia.record import Signal, Unit
-from precordia.signal import _kernels
+from precordia.signal import _kernels, _quality_kernels
 from precordia.signal.conditioning import condition
+from precordia.signal.quality import assess_signal
 from precordia.steps import Step
 
 _INPUT = InputSpec("x", STANDARD_LEADS, 100.0, 10.0)
@@ -38,9 +40,15 @@ _one_at_a_time = threading.Lock()
 
 def kernels_are_compiled() -> bool:
     """Whether an earlier process left compiled kernels that are no older than their source."""
-    folder = Path(str(_kernels.resample_periodic.stats.cache_path))
-    source = Path(_kernels.__file__).stat().st_mtime
-    return any(kept.stat().st_mtime >= source for kept in folder.glob("_kernels.resample_periodic*.nbi"))
+    return _is_kept(_kernels.resample_periodic, _kernels.__file__) and _is_kept(
+        _quality_kernels.median_beats, _quality_kernels.__file__
+    )
+
+
+def _is_kept(kernel: Any, source: str) -> bool:
+    """Whether a compiled kernel lies on disk that is no older than its module."""
+    folder, changed = Path(str(kernel.stats.cache_path)), Path(source).stat().st_mtime
+    return any(kept.stat().st_mtime >= changed for kept in folder.glob(f"{Path(source).stem}.{kernel.__name__}*.nbi"))
 
 
 def compile_kernels() -> None:
@@ -54,6 +62,7 @@ def compile_kernels() -> None:
             values[3, 100:105] = np.nan
             values[4, 200:300] = np.nan
             condition(Signal(values, STANDARD_LEADS, rate_hz, Unit.MILLIVOLT), contract)
+    assess_signal(Signal(values, STANDARD_LEADS, rate_hz, Unit.MILLIVOLT))
 
 
 def compile_kernels_apart() -> bool:

@@ -30,6 +30,14 @@ class Sex(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SEX_UNSPECIFIED: _ClassVar[Sex]
     SEX_FEMALE: _ClassVar[Sex]
     SEX_MALE: _ClassVar[Sex]
+
+class QualityGrade(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    QUALITY_GRADE_UNSPECIFIED: _ClassVar[QualityGrade]
+    QUALITY_GRADE_GOOD: _ClassVar[QualityGrade]
+    QUALITY_GRADE_USABLE: _ClassVar[QualityGrade]
+    QUALITY_GRADE_POOR: _ClassVar[QualityGrade]
+    QUALITY_GRADE_UNUSABLE: _ClassVar[QualityGrade]
 SAMPLE_TYPE_UNSPECIFIED: SampleType
 SAMPLE_TYPE_FLOAT32: SampleType
 SAMPLE_TYPE_INT16: SampleType
@@ -42,6 +50,11 @@ SIGNAL_UNIT_STANDARDISED: SignalUnit
 SEX_UNSPECIFIED: Sex
 SEX_FEMALE: Sex
 SEX_MALE: Sex
+QUALITY_GRADE_UNSPECIFIED: QualityGrade
+QUALITY_GRADE_GOOD: QualityGrade
+QUALITY_GRADE_USABLE: QualityGrade
+QUALITY_GRADE_POOR: QualityGrade
+QUALITY_GRADE_UNUSABLE: QualityGrade
 
 class Step(_message.Message):
     __slots__ = ("name", "version", "parameters_json")
@@ -84,6 +97,54 @@ class Warning(_message.Message):
     message: str
     lead: str
     def __init__(self, code: _Optional[str] = ..., message: _Optional[str] = ..., lead: _Optional[str] = ...) -> None: ...
+
+class QualityFinding(_message.Message):
+    __slots__ = ("defect", "grade", "message", "lead", "value", "limit")
+    DEFECT_FIELD_NUMBER: _ClassVar[int]
+    GRADE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    LEAD_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    defect: str
+    grade: QualityGrade
+    message: str
+    lead: str
+    value: float
+    limit: float
+    def __init__(self, defect: _Optional[str] = ..., grade: _Optional[_Union[QualityGrade, str]] = ..., message: _Optional[str] = ..., lead: _Optional[str] = ..., value: _Optional[float] = ..., limit: _Optional[float] = ...) -> None: ...
+
+class LeadQuality(_message.Message):
+    __slots__ = ("lead", "grade", "missing_fraction", "flat_fraction", "clipped_fraction", "hum_uv", "hum_hz", "baseline_mv", "noise_uv")
+    LEAD_FIELD_NUMBER: _ClassVar[int]
+    GRADE_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FRACTION_FIELD_NUMBER: _ClassVar[int]
+    FLAT_FRACTION_FIELD_NUMBER: _ClassVar[int]
+    CLIPPED_FRACTION_FIELD_NUMBER: _ClassVar[int]
+    HUM_UV_FIELD_NUMBER: _ClassVar[int]
+    HUM_HZ_FIELD_NUMBER: _ClassVar[int]
+    BASELINE_MV_FIELD_NUMBER: _ClassVar[int]
+    NOISE_UV_FIELD_NUMBER: _ClassVar[int]
+    lead: str
+    grade: QualityGrade
+    missing_fraction: float
+    flat_fraction: float
+    clipped_fraction: float
+    hum_uv: float
+    hum_hz: float
+    baseline_mv: float
+    noise_uv: float
+    def __init__(self, lead: _Optional[str] = ..., grade: _Optional[_Union[QualityGrade, str]] = ..., missing_fraction: _Optional[float] = ..., flat_fraction: _Optional[float] = ..., clipped_fraction: _Optional[float] = ..., hum_uv: _Optional[float] = ..., hum_hz: _Optional[float] = ..., baseline_mv: _Optional[float] = ..., noise_uv: _Optional[float] = ...) -> None: ...
+
+class Quality(_message.Message):
+    __slots__ = ("grade", "findings", "leads")
+    GRADE_FIELD_NUMBER: _ClassVar[int]
+    FINDINGS_FIELD_NUMBER: _ClassVar[int]
+    LEADS_FIELD_NUMBER: _ClassVar[int]
+    grade: QualityGrade
+    findings: _containers.RepeatedCompositeFieldContainer[QualityFinding]
+    leads: _containers.RepeatedCompositeFieldContainer[LeadQuality]
+    def __init__(self, grade: _Optional[_Union[QualityGrade, str]] = ..., findings: _Optional[_Iterable[_Union[QualityFinding, _Mapping]]] = ..., leads: _Optional[_Iterable[_Union[LeadQuality, _Mapping]]] = ...) -> None: ...
 
 class Hints(_message.Message):
     __slots__ = ("sample_rate_hz", "unit", "gain_adu_per_mv", "lead_names", "applied", "delimiter", "decimal_mark", "time_column", "variable")
@@ -134,7 +195,7 @@ class Channel(_message.Message):
     def __init__(self, label: _Optional[str] = ..., source_label: _Optional[str] = ..., unit: _Optional[str] = ..., sample_rate_hz: _Optional[float] = ..., samples: _Optional[int] = ..., sample_type: _Optional[_Union[SampleType, str]] = ..., gain: _Optional[float] = ..., baseline: _Optional[float] = ..., missing_fraction: _Optional[float] = ..., derived: _Optional[bool] = ..., standard_lead: _Optional[bool] = ...) -> None: ...
 
 class Recording(_message.Message):
-    __slots__ = ("recording_id", "source_name", "source_sha256", "source_index", "source_record", "format", "channels", "lead_names", "sample_rate_hz", "samples", "unit", "applied", "patient_key", "acquired_at", "age_years", "sex", "warnings", "labels", "reader", "reader_version", "hints", "created_at", "supersedes", "device_json", "transforms", "acquired_at_is_local")
+    __slots__ = ("recording_id", "source_name", "source_sha256", "source_index", "source_record", "format", "channels", "lead_names", "sample_rate_hz", "samples", "unit", "applied", "patient_key", "acquired_at", "age_years", "sex", "warnings", "labels", "reader", "reader_version", "hints", "created_at", "supersedes", "device_json", "transforms", "acquired_at_is_local", "quality")
     RECORDING_ID_FIELD_NUMBER: _ClassVar[int]
     SOURCE_NAME_FIELD_NUMBER: _ClassVar[int]
     SOURCE_SHA256_FIELD_NUMBER: _ClassVar[int]
@@ -161,6 +222,7 @@ class Recording(_message.Message):
     DEVICE_JSON_FIELD_NUMBER: _ClassVar[int]
     TRANSFORMS_FIELD_NUMBER: _ClassVar[int]
     ACQUIRED_AT_IS_LOCAL_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_FIELD_NUMBER: _ClassVar[int]
     recording_id: str
     source_name: str
     source_sha256: str
@@ -187,7 +249,8 @@ class Recording(_message.Message):
     device_json: str
     transforms: _containers.RepeatedScalarFieldContainer[str]
     acquired_at_is_local: bool
-    def __init__(self, recording_id: _Optional[str] = ..., source_name: _Optional[str] = ..., source_sha256: _Optional[str] = ..., source_index: _Optional[int] = ..., source_record: _Optional[str] = ..., format: _Optional[str] = ..., channels: _Optional[_Iterable[_Union[Channel, _Mapping]]] = ..., lead_names: _Optional[_Iterable[str]] = ..., sample_rate_hz: _Optional[float] = ..., samples: _Optional[int] = ..., unit: _Optional[_Union[SignalUnit, str]] = ..., applied: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., patient_key: _Optional[str] = ..., acquired_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., age_years: _Optional[float] = ..., sex: _Optional[_Union[Sex, str]] = ..., warnings: _Optional[_Iterable[_Union[Warning, _Mapping]]] = ..., labels: _Optional[_Iterable[str]] = ..., reader: _Optional[str] = ..., reader_version: _Optional[str] = ..., hints: _Optional[_Union[Hints, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., supersedes: _Optional[str] = ..., device_json: _Optional[str] = ..., transforms: _Optional[_Iterable[str]] = ..., acquired_at_is_local: _Optional[bool] = ...) -> None: ...
+    quality: Quality
+    def __init__(self, recording_id: _Optional[str] = ..., source_name: _Optional[str] = ..., source_sha256: _Optional[str] = ..., source_index: _Optional[int] = ..., source_record: _Optional[str] = ..., format: _Optional[str] = ..., channels: _Optional[_Iterable[_Union[Channel, _Mapping]]] = ..., lead_names: _Optional[_Iterable[str]] = ..., sample_rate_hz: _Optional[float] = ..., samples: _Optional[int] = ..., unit: _Optional[_Union[SignalUnit, str]] = ..., applied: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., patient_key: _Optional[str] = ..., acquired_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., age_years: _Optional[float] = ..., sex: _Optional[_Union[Sex, str]] = ..., warnings: _Optional[_Iterable[_Union[Warning, _Mapping]]] = ..., labels: _Optional[_Iterable[str]] = ..., reader: _Optional[str] = ..., reader_version: _Optional[str] = ..., hints: _Optional[_Union[Hints, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., supersedes: _Optional[str] = ..., device_json: _Optional[str] = ..., transforms: _Optional[_Iterable[str]] = ..., acquired_at_is_local: _Optional[bool] = ..., quality: _Optional[_Union[Quality, _Mapping]] = ...) -> None: ...
 
 class ModelRef(_message.Message):
     __slots__ = ("name", "version", "alias")

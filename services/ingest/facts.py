@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy.engine import RowMapping
 
+from precordia.quality import Quality
 from precordia.record import Device, Hints, Remark, Sex, Unit
 from precordia.steps import Step
 from precordia.stored import StoredChannel, StoredRecording
@@ -34,6 +35,7 @@ def facts_to_json(stored: StoredRecording) -> str:
         "reader_version": stored.reader_version,
         "hints": stored.hints.to_json(),
         "transforms": list(stored.transforms),
+        "quality": stored.quality.to_json() if stored.quality else None,
     }
     return json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
 
@@ -92,7 +94,12 @@ def facts_from_row(row: RowMapping) -> StoredRecording:
         supersedes=row["supersedes"],
         device=_device_from_json(json.loads(row["device"])) if "device" in row else Device(),
         transforms=tuple(facts["transforms"]),
+        quality=_quality(facts.get("quality")),
     )
+
+
+def _quality(value: Mapping[str, Any] | None) -> Quality | None:
+    return Quality.from_json(value) if value else None
 
 
 def as_utc(at: datetime) -> datetime:

@@ -16,7 +16,9 @@ from sqlalchemy.exc import IntegrityError
 
 from precordia.catalog import checked_name
 from precordia.errors import UnreadableFile
+from precordia.quality import Defect
 from precordia.record import Hints, Recording
+from precordia.signal.quality import assess
 from precordia.source import Source
 from precordia.storage.blobs import BlobStore
 from precordia.stored import StoredRecording, describe
@@ -27,6 +29,7 @@ from services.ingest.store import KeptSource, NewRecording, RecordingStore, Sour
 
 ReadSource = Callable[[Source, Hints], Sequence[Recording]]
 
+_MISSING = f"quality_{Defect.MISSING.value}"
 _RACES = 3  # how often another import of the same source may come first
 
 
@@ -52,6 +55,14 @@ def recording_id(source_sha256: str, index: int, hints: Hints) -> str:
     facts = {name: float(value) if isinstance(value, int) else value for name, value in hints.to_json().items()}
     said = json.dumps(facts, sort_keys=True, separators=(",", ":"))  # 500 and 500.0 are one rate
     return "rec-" + hashlib.sha256(f"{source_sha256}\n{index}\n{said}".encode()).hexdigest()[:16]
+
+
+def assessed(recording: Recording, *, recording_id: str = "") -> StoredRecording:
+    """The facts of a recording with the quality of its signal, which is measured here and changed nowhere."""
+    quality = assess(recording)
+    # Readers say themselves what is missing.
+    warned = [] if quality is None else [one for one in quality.remarks() if one.code != _MISSING]
+    return describe(recording.with_remarks(*warned), recording_id=recording_id, quality=quality)
 
 
 class Importer:
@@ -105,7 +116,7 @@ class Importer:
         if dataset:
             checked_name(dataset, field="dataset")
         if validate_only:
-            return Imported(tuple(describe(recording) for recording in self._read_whole(source, hints)), created=False)
+            return Imported(tuple(assessed(recording) for recording in self._read_whole(source, hints)), created=False)
         asked = fingerprint("import", source.sha256(), json.dumps(hints.to_json(), sort_keys=True), dataset)
         answered = self._requests.answer(request_id, asked)
         if answered is not None:
@@ -131,7 +142,7 @@ class Importer:
         files = self._keep_files(source)
         places = store_samples(self._blobs, [recording for _, recording in absent])
         new = tuple(
-            NewRecording(describe(recording, recording_id=name), place)
+            NewRecording(assessed(recording, recording_id=name), place)
             for (name, recording), place in zip(absent, places, strict=True)
         )
         return Prepared(KeptSource(sha256, source.name, files), ids, new)

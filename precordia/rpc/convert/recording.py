@@ -8,6 +8,7 @@ from typing import Any
 from precordia.errors import InvalidArgument
 from precordia.record import Device, Hints, Unit
 from precordia.rpc.convert.json_objects import object_from_text, object_to_text
+from precordia.rpc.convert.quality import quality_from_proto, quality_to_proto
 from precordia.rpc.convert.signal import (
     remarks_from_proto,
     remarks_to_proto,
@@ -179,6 +180,7 @@ def stored_recording_to_proto(stored: StoredRecording) -> types_pb2.Recording:
         supersedes=stored.supersedes,
         device_json=object_to_text(device_to_json(stored.device)),
         transforms=stored.transforms,
+        quality=quality_to_proto(stored.quality) if stored.quality else None,
     )
 
 
@@ -210,6 +212,7 @@ def stored_recording_from_proto(message: types_pb2.Recording) -> StoredRecording
         supersedes=message.supersedes,
         device=device_from_json(object_from_text(message.device_json, field="device_json")),
         transforms=tuple(message.transforms),
+        quality=quality_from_proto(message.quality) if message.HasField("quality") else None,
     )
 
 
