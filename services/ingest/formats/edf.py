@@ -97,7 +97,7 @@ def _rate(header: EdfHeader, signal: SignalHeader) -> float:
 def _numbers(block: NDArray[np.uint8], width: int) -> NDArray[np.int16] | NDArray[np.int32]:
     """Digital values of one signal, (samples,): 16 bits, or 24 widened to 32."""
     if width == 2:
-        return np.ascontiguousarray(block).view("<i2").ravel()
+        return np.ascontiguousarray(block.view("<i2")).ravel()
     packed = np.ascontiguousarray(block).reshape(-1, 3)
     wide = np.zeros((len(packed), 4), np.uint8)
     wide[:, 1:] = packed
