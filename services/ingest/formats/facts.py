@@ -96,6 +96,10 @@ def resolve_rate(stated: float | None, hints: Hints, *, tolerance: float = 1e-6)
     return rate
 
 
+_GAINS = (1e-3, 1e9)
+"""Counts for each mV that a recorder can have: from 1 V to 1 pV a count, far beyond any real one."""
+
+
 def agree_unit(stated: StatedUnit, hints: Hints) -> StatedUnit:
     """The file's unit, after a look at the hints.
 
@@ -119,8 +123,11 @@ def agree_gain(counts_per_mv: float, hints: Hints) -> None:
 def hinted_gain(hints: Hints) -> float | None:
     """The hint's counts for each millivolt, checked."""
     gain = hints.gain_adu_per_mv
-    if gain is not None and not (math.isfinite(gain) and gain != 0):
-        raise InvalidArgument("--gain is a number of counts for each millivolt, not 0.", field="gain_adu_per_mv")
+    if gain is not None and not (math.isfinite(gain) and _GAINS[0] <= abs(gain) <= _GAINS[1]):
+        raise InvalidArgument(
+            f"--gain is a number of counts for each millivolt, {_GAINS[0]:g} to {_GAINS[1]:g}.",
+            field="gain_adu_per_mv",
+        )
     return gain
 
 

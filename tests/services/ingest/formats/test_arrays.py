@@ -158,3 +158,11 @@ def test_a_header_that_promises_more_than_is_there_is_refused() -> None:
         assert content != source.content
         with pytest.raises(UnreadableFile):
             read_source(Source("a.npy", content), ALL)
+
+
+@pytest.mark.parametrize("gain", [0.0, 5e-324, 1e300, float("inf"), float("nan")])
+def test_a_gain_that_no_recorder_has_is_refused(gain: float) -> None:
+    hints = Hints(sample_rate_hz=500.0, gain_adu_per_mv=gain, lead_names=STANDARD_LEADS)
+    with pytest.raises(InvalidArgument) as refused:
+        read_source(npy_file(COUNTS.astype("<i2")), hints)
+    assert refused.value.field == "gain_adu_per_mv"
