@@ -51,7 +51,8 @@ def _in_kept_unit(channel: Channel, hints: Hints, *, lead: bool) -> Channel:
     gain = (1.0 if channel.gain is None else channel.gain) / stated.factor
     if stated.unit in MILLIVOLTS_PER and lead:
         agree_gain(gain / MILLIVOLTS_PER[stated.unit], hints)
-    return replace(channel, unit=stated.unit.value, gain=gain)
+    plain = channel.gain is None and stated.factor == 1.0 and channel.samples.dtype.kind == "f"
+    return replace(channel, unit=stated.unit.value, gain=None if plain else gain)
 
 
 def _with_hinted_unit(channel: Channel, hints: Hints) -> Channel:

@@ -98,6 +98,8 @@ def _node(node: h5py.HLObject, path: str, budget: _Budget, depth: int) -> None:
     import h5py
 
     if isinstance(node, h5py.Group):
+        if "MATLAB_sparse" in node.attrs:
+            return
         _group(node, path, budget, depth + 1)
     elif isinstance(node, h5py.Dataset):
         _dataset(node, path, budget, depth)

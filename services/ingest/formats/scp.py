@@ -49,8 +49,8 @@ def read(source: Source, hints: Hints, context: ReaderContext) -> tuple[ParsedEc
         raise _no_rhythm(sections)
     signal = rhythm(coded, reference, leads, beats, tables, context.limits)
     raw = [
-        Channel(lead.label, row, signal.rate_hz, "mV", signal.counts_per_mv)
-        for lead, row in zip(leads.leads, signal.rows, strict=True)
+        Channel(lead.label, row, signal.rate_hz, "mV", signal.counts_per_mv, missing=missing)
+        for lead, row, missing in zip(leads.leads, signal.rows, signal.missing, strict=True)
     ]
     channels, remarks = named_channels(raw, hints)
     facts = read_facts(sections.get(1))

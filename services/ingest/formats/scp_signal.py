@@ -48,9 +48,10 @@ class CodedLeads:
 
 @dataclass(frozen=True, eq=False)
 class ScpSignal:
-    """Counts of each lead, one after the other, and their scale."""
+    """Counts of each lead on one time base, and their scale. `missing` is None for a lead that spans it."""
 
     rows: tuple[Native, ...]
+    missing: tuple[NDArray[np.bool_] | None, ...]
     counts_per_mv: float
     rate_hz: float
     remarks: tuple[Remark, ...] = ()
@@ -100,20 +101,41 @@ def rhythm(
         UnreadableFile: what the record says of itself does not fit together.
     """
     limits.check_samples(len(leads.leads), max(lead.samples for lead in leads.leads))
+    if leads.beat_subtracted and (reference is None or not beats.length_ms):
+        raise UnreadableFile("The SCP-ECG file lacks the reference beat that was subtracted.", format=FORMAT)
     step = _decimation(coded, reference, leads, beats)
     rows = [
         _restored(data, lead, coded, beats, tables, step) for data, lead in zip(coded.data, leads.leads, strict=True)
     ]
     scale = coded.nanovolts
-    if leads.beat_subtracted and reference is not None and beats.beats:
+    if leads.beat_subtracted and reference is not None:
         scale = _add_beats(rows, coded, reference, leads, beats, tables)
+    aligned = _aligned([native(row) for row in rows], leads, limits)
     return ScpSignal(
-        rows=tuple(native(row) for row in rows),
+        rows=tuple(row for row, _ in aligned),
+        missing=tuple(missing for _, missing in aligned),
         counts_per_mv=_NANOVOLTS_PER_MV / scale,
         rate_hz=coded.rate_hz * step,
         remarks=_lossy(step),
         transforms=_undone(coded, leads, step),
     )
+
+
+def _aligned(rows: list[Native], leads: LeadTable, limits: Limits) -> list[tuple[Native, NDArray[np.bool_] | None]]:
+    """Leads that were not recorded all at once, each at its time; what it does not span is missing."""
+    first, last = min(lead.first for lead in leads.leads), max(lead.last for lead in leads.leads)
+    total = last - first + 1
+    if all(lead.samples == total for lead in leads.leads):
+        return [(row, None) for row in rows]
+    limits.check_samples(len(rows), total)
+    limits.check_unpacked(sum(row.nbytes for row in rows), 3 * total * len(rows))
+    aligned: list[tuple[Native, NDArray[np.bool_] | None]] = []
+    for row, lead in zip(rows, leads.leads, strict=True):
+        samples, missing = np.zeros(total, row.dtype), np.ones(total, np.bool_)
+        place = slice(lead.first - first, lead.last - first + 1)
+        samples[place], missing[place] = row, False
+        aligned.append((samples, missing if missing.any() else None))
+    return aligned
 
 
 def _decimation(coded: CodedLeads, reference: CodedLeads | None, leads: LeadTable, beats: BeatTable) -> int:
@@ -228,5 +250,6 @@ def _lossy(step: int) -> tuple[Remark, ...]:
 
 def _undone(coded: CodedLeads, leads: LeadTable, step: int) -> tuple[str, ...]:
     done = [f"scp.differences_summed:{coded.differences}"] if coded.differences else []
+    done += ["scp.leads_aligned"] if len({(lead.first, lead.last) for lead in leads.leads}) > 1 else []
     done += [f"scp.bimodal_interpolated:{step}"] if step > 1 else []
     return (*done, "scp.reference_beat_added") if leads.beat_subtracted else tuple(done)

@@ -147,6 +147,24 @@ def test_the_reference_beat_is_added_where_it_was_subtracted() -> None:
     np.testing.assert_allclose(same.channels[0].physical(), whole * 0.0025, atol=1e-12)
 
 
+def test_a_residual_without_its_reference_beat_is_refused() -> None:
+    sections = {2: DEFAULT, 3: scp_leads([(1, 3, 2)], beat_subtracted=True), 6: scp_coded([coded([1, 2, 3], 2)])}
+    with pytest.raises(UnreadableFile, match="reference beat"):
+        read_source(scp_record(sections))
+
+
+def test_leads_recorded_one_after_the_other_stand_at_their_times() -> None:
+    spans = [(1, 50, 1), (1, 50, 2), (51, 100, 3), (51, 100, 4)]
+    rows = [VALUES[:50, place].tolist() for place in range(4)]
+    sections = {2: DEFAULT, 3: scp_leads(spans), 6: scp_coded([coded(row, 2) for row in rows])}
+    (recording,) = read_source(scp_record(sections))
+    for (first, last, _), row, channel in zip(spans, rows, recording.channels, strict=True):
+        physical = channel.physical()
+        np.testing.assert_allclose(physical[first - 1 : last], np.array(row) * 0.0025, atol=1e-12)
+        assert (physical.size, np.isnan(physical).sum()) == (100, 50)
+    assert "scp.leads_aligned" in recording.provenance.transforms
+
+
 def test_bimodal_samples_stand_where_they_stood_and_are_interpolated_elsewhere() -> None:
     ramp = np.arange(100) * 8
     protected = [(21, 30), (61, 70)]
