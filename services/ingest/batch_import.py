@@ -66,7 +66,9 @@ class StagedSource:
         return [self.upload_id, *self.companions.values()]
 
 
-def import_request(sources: Sequence[StagedSource], hints: Hints, dataset: str) -> dict[str, Any]:
+def import_request(
+    sources: Sequence[StagedSource], hints: Hints, dataset: str, *, deidentify: bool = False
+) -> dict[str, Any]:
     """The request of an import operation.
 
     Raises:
@@ -81,7 +83,8 @@ def import_request(sources: Sequence[StagedSource], hints: Hints, dataset: str) 
         StagedSource(plain_name(s.name), s.upload_id, {plain_name(k): v for k, v in s.companions.items()})
         for s in sources
     ]
-    return {"sources": [source.to_json() for source in named], "hints": hints.to_json(), "dataset": dataset}
+    request = {"sources": [source.to_json() for source in named], "hints": hints.to_json(), "dataset": dataset}
+    return {**request, "deidentify": True} if deidentify else request
 
 
 class BatchImport:
@@ -108,7 +111,7 @@ class BatchImport:
         left = [upload_id for source in sources[state["next"] :] for upload_id in source.upload_ids]
         context.progress(state["next"], len(sources))
         try:
-            with closing(self._read_ahead(sources, Hints.from_json(request["hints"]), state["next"])) as readings:
+            with closing(self._read_ahead(sources, request, state["next"])) as readings:
                 for index, reading in readings:
                     context.check()
                     verdict = self._verdict(index, sources[index], reading, request["dataset"])
@@ -120,14 +123,14 @@ class BatchImport:
         return _counts(state, len(sources))
 
     def _read_ahead(
-        self, sources: Sequence[StagedSource], hints: Hints, first: int
+        self, sources: Sequence[StagedSource], request: Mapping[str, Any], first: int
     ) -> Generator[tuple[int, Future[Prepared]]]:
         """Sources in order, a few of them being read already."""
         waiting: deque[tuple[int, Future[Prepared]]] = deque()
         with self._reclaimer.writing(), ThreadPoolExecutor(self._threads, "precordia-import") as pool:
             try:
                 for index in range(first, len(sources)):
-                    waiting.append((index, pool.submit(self._prepare, sources[index], hints)))
+                    waiting.append((index, pool.submit(self._prepare, sources[index], request)))
                     if len(waiting) > self._threads:
                         yield waiting.popleft()
                 while waiting:
@@ -136,9 +139,10 @@ class BatchImport:
                 for _, reading in waiting:
                     reading.cancel()
 
-    def _prepare(self, staged: StagedSource, hints: Hints) -> Prepared:
+    def _prepare(self, staged: StagedSource, request: Mapping[str, Any]) -> Prepared:
         source = self._uploads.source(staged.name, staged.upload_id, staged.companions)
-        return self._importer.prepare(source, hints)
+        hints = Hints.from_json(request["hints"])
+        return self._importer.prepare(source, hints, deidentify=bool(request.get("deidentify")))
 
     def _verdict(self, index: int, staged: StagedSource, reading: Future[Prepared], dataset: str) -> dict[str, Any]:
         """What became of one file. What concerns the service, not the file, ends the operation."""

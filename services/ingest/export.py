@@ -29,15 +29,16 @@ def export(
     """
     check_export(file_format, view)
     first, *others = sheets(recording_id, recording)
-    files, left_out = list(WRITERS[file_format](_seen(first, view, sample_rate_hz))), []
+    files = list(WRITERS[file_format](_seen(first, view, sample_rate_hz)))
+    said = [remark for remark in recording.remarks if remark.code == "deidentified"]
     for sheet in others:
         try:
             files += WRITERS[file_format](_seen(sheet, view, sample_rate_hz))
         except UnsupportedView as error:
             if any(channel.is_standard_lead for channel in sheet.channels):
                 raise
-            left_out += [Remark("left_out", f"This channel is left out: {error.message}", one) for one in sheet.labels]
-    yield replace(files[0], remarks=(*files[0].remarks, *left_out))
+            said += [Remark("left_out", f"This channel is left out: {error.message}", one) for one in sheet.labels]
+    yield replace(files[0], remarks=(*files[0].remarks, *said))
     yield from files[1:]
 
 

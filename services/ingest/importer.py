@@ -22,6 +22,7 @@ from precordia.signal.quality import assess
 from precordia.source import Source
 from precordia.storage.blobs import BlobStore
 from precordia.stored import StoredRecording, describe
+from services.ingest.deidentify.deidentified import deidentified
 from services.ingest.reclaim import Reclaimer
 from services.ingest.requests import RequestStore, fingerprint
 from services.ingest.samples import Place, read_samples, rebuild, store_samples, unpack_channels
@@ -74,6 +75,8 @@ class Importer:
         read: the file readers; raises typed errors only.
         reclaimer: spares blobs in the making.
         requests: answers already given.
+        secret: the key of pseudonyms.
+        deidentify: take out what identifies from every source, asked for or not.
     """
 
     def __init__(
@@ -83,12 +86,17 @@ class Importer:
         read: ReadSource,
         reclaimer: Reclaimer,
         requests: RequestStore,
+        *,
+        secret: bytes = b"",
+        deidentify: bool = False,
     ) -> None:
         self._store = store
         self._blobs = blobs
         self._read = read
         self._reclaimer = reclaimer
         self._requests = requests
+        self._secret = secret
+        self._deidentify = deidentify
 
     def import_source(
         self,
@@ -98,6 +106,7 @@ class Importer:
         dataset: str = "",
         request_id: str = "",
         validate_only: bool = False,
+        deidentify: bool = False,
     ) -> Imported:
         """Read one source and keep its recordings; the same again changes nothing.
 
@@ -107,6 +116,7 @@ class Importer:
             dataset: also put the recordings there; created when absent.
             request_id: a repeated one gets the first answer again.
             validate_only: read and describe, keep nothing.
+            deidentify: keep nothing that identifies the patient; the recordings' remarks say what was taken out.
 
         Raises:
             InvalidInput: the file cannot be read, or not without a further hint.
@@ -116,36 +126,38 @@ class Importer:
         if dataset:
             checked_name(dataset, field="dataset")
         if validate_only:
-            return Imported(tuple(assessed(recording) for recording in self._read_whole(source, hints)), created=False)
-        asked = fingerprint("import", source.sha256(), json.dumps(hints.to_json(), sort_keys=True), dataset)
+            _, read = self._read_safely(source, hints, deidentify=deidentify)
+            return Imported(tuple(assessed(recording) for recording in read), created=False)
+        said = json.dumps(hints.to_json(), sort_keys=True)
+        asked = fingerprint("import", source.sha256(), said, dataset, *(["deidentify"] if deidentify else []))
         answered = self._requests.answer(request_id, asked)
         if answered is not None:
             return Imported(self._in_order(answered["recordings"]), answered["created"])
         with self._reclaimer.writing():
-            imported = self.commit(self.prepare(source, hints), dataset=dataset)
+            imported = self.commit(self.prepare(source, hints, deidentify=deidentify), dataset=dataset)
         ids = [stored.recording_id for stored in imported.recordings]
         self._requests.keep(request_id, asked, {"recordings": ids, "created": imported.created})
         return imported
 
-    def prepare(self, source: Source, hints: Hints) -> Prepared:
+    def prepare(self, source: Source, hints: Hints, *, deidentify: bool = False) -> Prepared:
         """Read a source and put its bytes in safety. Several threads may do so at once.
 
         The caller holds `Reclaimer.writing` until the commit.
         """
-        read = self._read_whole(source, hints)
-        sha256 = read[0].provenance.source_sha256
+        kept, read = self._read_safely(source, hints, deidentify=deidentify)
+        sha256, source_name = read[0].provenance.source_sha256, read[0].provenance.source_name
         ids = tuple(recording_id(sha256, index, hints) for index in range(len(read)))
         there = self._store.find(ids)
         absent = [(name, recording) for name, recording in zip(ids, read, strict=True) if name not in there]
         if not absent:
-            return Prepared(KeptSource(sha256, source.name, ()), ids, ())
-        files = self._keep_files(source)
+            return Prepared(KeptSource(sha256, source_name, ()), ids, ())
+        files = self._keep_files(kept) if kept is not None else ()
         places = store_samples(self._blobs, [recording for _, recording in absent])
         new = tuple(
             NewRecording(assessed(recording, recording_id=name), place)
             for (name, recording), place in zip(absent, places, strict=True)
         )
-        return Prepared(KeptSource(sha256, source.name, files), ids, new)
+        return Prepared(KeptSource(sha256, source_name, files), ids, new)
 
     def commit(self, prepared: Prepared, *, dataset: str = "") -> Imported:
         """Make a prepared source's recordings visible, all at once."""
@@ -182,11 +194,17 @@ class Importer:
         """
         self._reclaimer.release(self._store.delete(name))
 
-    def _read_whole(self, source: Source, hints: Hints) -> Sequence[Recording]:
+    def _read_safely(
+        self, source: Source, hints: Hints, *, deidentify: bool
+    ) -> tuple[Source | None, Sequence[Recording]]:
+        """What of the source may be kept, and its recordings."""
         read = self._read(source, hints)
         if not read:
             raise UnreadableFile("The file holds no recording.")
-        return read
+        if not (deidentify or self._deidentify):
+            return source, read
+        safe = deidentified(source, read, lambda cleaned: self._read(cleaned, hints), self._secret)
+        return safe.source, safe.recordings
 
     def _keep_files(self, source: Source) -> tuple[SourceFile, ...]:
         files = [(source.name, source.content), *sorted(source.companions.items())]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import Engine
 
 from precordia.dataset import Dataset, LabelImport, LabelScheme, Snapshot, SplitRule
-from precordia.errors import InvalidArgument
+from precordia.errors import FailedPrecondition, InvalidArgument
 from precordia.operation import Operation
 from precordia.operations import Operations
 from precordia.record import Hints, Recording, Signal
@@ -17,6 +17,7 @@ from precordia.storage.database import open_database
 from precordia.stored import ImportPreview, StoredRecording
 from services.ingest.batch_import import KEEP_STAGED_H, KIND, BatchImport, StagedSource, import_request
 from services.ingest.datasets import Datasets
+from services.ingest.deidentify.outgoing import for_export
 from services.ingest.export import check_export, export
 from services.ingest.formats import Limits, ReaderContext, preview_source, read_source
 from services.ingest.importer import Importer
@@ -55,7 +56,15 @@ class Ingest:
         self.recordings = RecordingStore(self._engine)
         self._requests = RequestStore(self._engine)
         self._reclaimer = Reclaimer(self._blobs, self.recordings.referenced)
-        self.importer = Importer(self.recordings, self._blobs, self._read, self._reclaimer, self._requests)
+        self.importer = Importer(
+            self.recordings,
+            self._blobs,
+            self._read,
+            self._reclaimer,
+            self._requests,
+            secret=self._context.patient_secret,
+            deidentify=settings.deidentify,
+        )
         self.uploads = Uploads(
             self._engine,
             self._blobs,
@@ -97,7 +106,13 @@ class Ingest:
         )
 
     def start_import(
-        self, sources: Sequence[StagedSource], hints: Hints, *, dataset: str = "", request_id: str = ""
+        self,
+        sources: Sequence[StagedSource],
+        hints: Hints,
+        *,
+        dataset: str = "",
+        request_id: str = "",
+        deidentify: bool = False,
     ) -> Operation:
         """Import many staged sources as an operation.
 
@@ -105,7 +120,7 @@ class Ingest:
             InvalidArgument: nothing to import, or a dataset's name that cannot be one.
             RequestReused: the request id came with other content before.
         """
-        request = import_request(sources, hints, dataset)
+        request = import_request(sources, hints, dataset, deidentify=deidentify)
         self.uploads.extend([name for source in sources for name in source.upload_ids], hours=KEEP_STAGED_H)
         return self.operations.submit(KIND, request, request_id)[0]
 
@@ -117,14 +132,28 @@ class Ingest:
         return signal, count_size(recording, signal), stored
 
     def source(self, recording_id: str) -> Iterator[tuple[SourceFile, Iterator[bytes]]]:
-        """The files that a recording was read from, each with its bytes in chunks."""
-        for file in self.recordings.source_files(recording_id):
+        """The files that a recording was read from, each with its bytes in chunks.
+
+        Raises:
+            RecordingNotFound: there is none of this id.
+            FailedPrecondition: the source was not kept.
+        """
+        files = self.recordings.source_files(recording_id)
+        if not files:
+            raise FailedPrecondition("The source was not kept: its recording was de-identified on import.")
+        for file in files:
             yield file, self._blobs.chunks(file.sha256)
 
     def export(
-        self, recording_ids: Sequence[str], *, file_format: str, view: str, sample_rate_hz: float | None
+        self,
+        recording_ids: Sequence[str],
+        *,
+        file_format: str,
+        view: str,
+        sample_rate_hz: float | None,
+        deidentify: bool = False,
     ) -> Iterator[WrittenFile]:
-        """Recordings as files, in order.
+        """Recordings as files, in order; with `deidentify`, under other names and days than here.
 
         Raises:
             RecordingNotFound: one is not there; nothing is exported.
@@ -137,9 +166,10 @@ class Ingest:
         for name in recording_ids:
             self.recordings.get(name)
         for name in recording_ids:
-            yield from export(
-                name, self.importer.recording(name), file_format=file_format, view=view, sample_rate_hz=sample_rate_hz
-            )
+            recording = self.importer.recording(name)
+            if deidentify:
+                name, recording = for_export(name, recording, self._context.patient_secret)
+            yield from export(name, recording, file_format=file_format, view=view, sample_rate_hz=sample_rate_hz)
 
     def create_dataset(self, name: str, *, request_id: str = "") -> Dataset:
         """A new dataset; the same request again gives the same one."""

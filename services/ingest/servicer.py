@@ -16,7 +16,7 @@ from precordia.rpc.convert import dataset as datasets
 from precordia.rpc.convert import recording as recordings
 from precordia.rpc.convert.native import channel_chunks_to_proto
 from precordia.rpc.convert.operation import operation_to_proto
-from precordia.rpc.convert.signal import sample_type_from_proto, signal_to_proto
+from precordia.rpc.convert.signal import remarks_to_proto, sample_type_from_proto, signal_to_proto
 from precordia.rpc.workers import in_worker
 from precordia.source import Source
 from precordia.v1 import ingest_pb2 as pb
@@ -53,6 +53,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
                 dataset=header.dataset,
                 request_id=header.request_id,
                 validate_only=header.validate_only,
+                deidentify=header.deidentify,
             )
         stored = map(recordings.stored_recording_to_proto, imported.recordings)
         return pb.ImportRecordingResponse(recordings=stored, created=imported.created)
@@ -72,6 +73,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
             recordings.hints_from_proto(request.hints),
             dataset=request.dataset,
             request_id=request.request_id,
+            deidentify=request.deidentify,
         )
         return pb.StartImportResponse(operation=operation_to_proto(operation))
 
@@ -153,6 +155,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
             file_format=request.format,
             view=recordings.view_from_proto(request.view),
             sample_rate_hz=request.sample_rate_hz if request.HasField("sample_rate_hz") else None,
+            deidentify=request.deidentify,
         )
         async for message in iterate_in_worker(_export_messages(files)):
             yield message
@@ -313,3 +316,4 @@ def _export_messages(files: Iterable[WrittenFile]) -> Iterator[pb.ExportRecordin
         )
         yield pb.ExportRecordingsResponse(file=header)
         yield from (pb.ExportRecordingsResponse(chunk=chunk) for chunk in split(file.content))
+        yield from (pb.ExportRecordingsResponse(warning=warning) for warning in remarks_to_proto(file.remarks))

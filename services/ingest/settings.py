@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 
 from precordia.rpc.settings import ServerSettings, service_settings
@@ -36,8 +38,41 @@ class IngestSettings(ServerSettings):
     imports: int = Field(default=1, ge=1, le=64)
     """Import operations that run at the same time."""
 
+    deidentify: bool = False
+    """Take out what identifies the patient from everything that comes in, before anything of it is kept."""
+
     shard_bytes: int = Field(default=64 << 20, gt=0)
     """A shard of a snapshot is closed once its samples take this much."""
+
+    dicom_listen: str = ""
+    """host:port on which DICOM objects are listened for, for example 127.0.0.1:11112; empty = not at all.
+
+    Other than loopback needs dicom_callers, or TLS.
+    """
+
+    dicom_ae_title: str = Field(default="PRECORDIA", min_length=1, max_length=16)
+    """Our application entity title; callers must call it."""
+
+    dicom_callers: str = ""
+    """AE titles that may send, separated by commas; empty = any."""
+
+    dicom_tls_certificate: Path | None = None
+    """PEM file with the certificate chain that DICOM callers see; with dicom_tls_key, DICOM is spoken over TLS only."""
+
+    dicom_tls_key: Path | None = None
+    """PEM file with that certificate's private key."""
+
+    dicom_tls_ca: Path | None = None
+    """PEM file with the authorities of callers' certificates; where set, every caller must show one."""
+
+    dicom_max_associations: int = Field(default=8, ge=1, le=256)
+    """DICOM associations at the same time."""
+
+    dicom_max_object_bytes: int = Field(default=64 << 20, gt=0)
+    """Most that one DICOM object may weigh."""
+
+    dicom_dataset: str = ""
+    """Dataset into which recordings that came by DICOM are put; empty = none."""
 
     @property
     def database(self) -> str:

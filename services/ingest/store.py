@@ -220,7 +220,8 @@ def _add_source(connection: Connection, source: KeptSource, at: datetime) -> Non
         }
         for position, file in enumerate(source.files)
     ]
-    connection.execute(insert(source_files), files)
+    if files:  # a source that was de-identified may not be kept at all
+        connection.execute(insert(source_files), files)
 
 
 def _row(recording: NewRecording, at: datetime) -> dict[str, Any]:
