@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 from precordia.errors import TooLarge, UnreadableFile
 from services.ingest.formats.limits import MIB
 
-MAX_BYTES = 128 * MIB
-MAX_VALUES = 1_000_000
+MAX_BYTES = 64 * MIB
+MAX_VALUES = 500_000
 
 
 def read_json(content: bytes) -> dict[str, Any]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 from numpy.typing import NDArray
 
 from precordia.record import Native
+from services.ingest.formats._sample_kernels import count_words, take_letters
 from services.ingest.formats.limits import Limits
-from services.ingest.formats.sample_text import listed_numbers
-
-_LETTER = re.compile(r"(?<!\S)[EUL](?!\S)")
+from services.ingest.formats.sample_text import parsed_numbers, text_bytes
 
 
 def sampled_numbers(text: str, limits: Limits) -> tuple[Native, NDArray[np.bool_] | None, int]:
@@ -22,9 +19,7 @@ def sampled_numbers(text: str, limits: Limits) -> tuple[Native, NDArray[np.bool_
     Raises:
         UnreadableFile: something else stands among them.
     """
-    if not _LETTER.search(text):
-        return listed_numbers(text, limits), None, 0
-    tokens = np.array(text.split())
-    missing = np.isin(tokens, ("E", "U", "L"))
-    saturated = int(np.isin(tokens, ("U", "L")).sum())
-    return listed_numbers(_LETTER.sub("0", text), limits), missing, saturated
+    raw = text_bytes(text).copy()
+    missing = np.zeros(count_words(raw), np.bool_)
+    taken, beyond = take_letters(raw, missing)
+    return parsed_numbers(raw, limits), missing if taken else None, beyond

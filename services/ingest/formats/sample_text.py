@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import binascii
+import math
 
 import numpy as np
 from numpy.typing import NDArray
 
 from precordia.errors import UnreadableFile
 from precordia.record import Native
-from services.ingest.formats._integer_kernels import parse_integers
+from services.ingest.formats._number_kernels import QUOTE, SPACE, parse_rows
+from services.ingest.formats._sample_kernels import count_words, parse_integers
 from services.ingest.formats.blocks import native
 from services.ingest.formats.limits import Limits
+
+_ONE_A_LINE = bytes(10 if byte <= 32 or byte == ord(",") else byte for byte in range(256))
+_FEW_WORDS = 4096
+_LONGEST = 64
 
 
 def listed_numbers(text: str, limits: Limits, *, commas: bool = False) -> Native:
@@ -26,24 +32,55 @@ def listed_numbers(text: str, limits: Limits, *, commas: bool = False) -> Native
         UnreadableFile: something else stands among them.
         TooLarge: there are more than the limits allow.
     """
-    limits.check_samples(1, len(text) // 8)
-    raw = np.frombuffer(text.encode("ascii", "replace"), np.uint8)
-    numbers = np.empty(raw.size // 2 + 1, np.int32)
-    found = parse_integers(raw, numbers)
-    kept = native(numbers[:found].copy()) if found >= 0 else _decimals(text)
-    limits.check_samples(1, kept.size)
+    kept = parsed_numbers(text_bytes(text), limits)
     if commas and kept.size and text.count(",") - kept.size not in (-1, 0):
         raise UnreadableFile("The file's samples are not separated by commas throughout.")
     return kept
 
 
-def _decimals(text: str) -> NDArray[np.float64]:
+def text_bytes(text: str) -> NDArray[np.uint8]:
+    """The text's bytes; what is not ASCII becomes a question mark, which is no number."""
+    return np.frombuffer(text.encode("ascii", "replace"), np.uint8)
+
+
+def parsed_numbers(raw: NDArray[np.uint8], limits: Limits) -> Native:
+    """As `listed_numbers`, from bytes."""
+    limits.check_samples(1, raw.size // 8)
+    numbers = np.empty(raw.size // 2 + 1, np.int32)
+    found = parse_integers(raw, numbers)
+    kept = native(numbers[:found]) if found >= 0 else _decimals(raw)
+    limits.check_samples(1, kept.size)
+    return kept
+
+
+def _decimals(raw: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Numbers with fractions or exponents, correctly rounded; `NaN` among them stays."""
+    lines = raw.tobytes().translate(_ONE_A_LINE) + b"\n"
+    cells = np.empty((count_words(raw), 1))
+    words = np.empty((_FEW_WORDS, 4), np.int64)
+    if (raw == QUOTE).any():
+        raise _no_number()
+    _, found, odd, _ = parse_rows(np.frombuffer(lines, np.uint8), SPACE, ord("."), cells, words)
+    if found < 0 or odd >= 0:
+        raise _no_number()
+    for row, _, start, end in words[:found].tolist():
+        cells[row, 0] = _odd_number(lines[start:end])
+    return cells[:, 0]
+
+
+def _odd_number(word: bytes) -> float:
+    """A number that is longer than most, or `NaN`."""
     try:
-        if not text.isascii():
-            raise ValueError
-        return np.array(text.replace(",", " ").split(), np.float64)
+        value = float(word[:_LONGEST]) if len(word) <= _LONGEST else math.inf
     except ValueError:
-        raise UnreadableFile("The file has a sample that is no number.") from None
+        value = math.inf
+    if math.isinf(value):
+        raise _no_number()
+    return value
+
+
+def _no_number() -> UnreadableFile:
+    return UnreadableFile("The file has a sample that is no number.")
 
 
 def decode_base64(text: str) -> bytes:

@@ -15,8 +15,8 @@ from defusedxml.common import DefusedXmlException
 from precordia.errors import TooLarge, UnreadableFile, UnsafeContent
 from services.ingest.formats.limits import MIB
 
-MAX_BYTES = 128 * MIB
-MAX_ELEMENTS = 400_000
+MAX_BYTES = 64 * MIB
+MAX_ELEMENTS = 300_000
 MAX_TEXT = 1024
 
 _HEAD = 4096
@@ -70,7 +70,7 @@ def parse_xml(content: bytes, format_name: str) -> Element:
 def _check_size(content: bytes) -> None:
     if len(content) > MAX_BYTES:
         raise TooLarge(f"The XML file has {len(content)} bytes; at most {MAX_BYTES} are read.", limit=MAX_BYTES)
-    if content.count(b"<") > 2 * MAX_ELEMENTS or content.count(b"=") > 8 * MAX_ELEMENTS:
+    if content.count(b"<") > 2 * MAX_ELEMENTS or content.count(b"=") > 4 * MAX_ELEMENTS:
         raise TooLarge(f"The XML file has more than {MAX_ELEMENTS} elements.", limit=MAX_ELEMENTS)
 
 

@@ -195,3 +195,12 @@ def test_an_interval_that_was_computed_as_a_double_is_its_whole_rate() -> None:
     for rate in (360, 257, 128, 999, 77):
         (recording,) = read_source(fhir_observation(fhir_component("II", "1 2 3", period=1000.0 / rate)))
         assert recording.channels[0].sample_rate_hz == rate
+
+
+def test_a_resource_on_one_line_is_told_from_a_wfdb_header() -> None:
+    content = json.dumps(json.loads(observation().content), separators=(",", ":")).encode()
+    assert read_source(Source("a", content))[0].provenance.format == "fhir"
+    spaced = b'{"resourceType":"Observation", "component": [' + b'{"valueSampledData":{"data":"1 2 3 4 5"}}]}'
+    with pytest.raises(MissingField) as caught:
+        read_source(Source("a.hea", spaced))
+    assert "sample_rate_hz" in caught.value.details["fields"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from precordia.errors import PrecordiaError, TooLarge, UnreadableFile, UnsafeContent
@@ -99,7 +100,13 @@ def test_numbers_in_text_are_whole_where_they_can_be() -> None:
     assert listed_numbers("", Limits()).size == 0
 
 
-@pytest.mark.parametrize("broken", ["1 - 2", "1-2", "--1", "1 a", "1;2", "٣", "1 +"])
+def test_fractions_and_long_numbers_are_rounded_as_python_rounds_them() -> None:
+    words = ["0.1", "-2.5e-3", "1e22", "3.141592653589793238462", "123456789012345678901234567890", "7", ".5", "-0"]
+    assert listed_numbers(" ,".join(words), Limits()).tolist() == [float(word) for word in words]
+    assert np.isnan(listed_numbers("1 NaN 2", Limits())).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("broken", ["1 - 2", "1-2", "--1", "1 a", "1;2", "٣", "1 +", "inf", "1 1e999", '"1"'])
 def test_what_is_no_number_is_refused(broken: str) -> None:
     with pytest.raises(UnreadableFile):
         listed_numbers(broken, Limits())
