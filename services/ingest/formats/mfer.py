@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from precordia.errors import UnreadableFile
 from precordia.leads import match_lead
-from precordia.record import Channel, Device, Hints, Native, Sex
+from precordia.record import Channel, Device, Hints, Native, Remark, Sex
 from precordia.source import Source
 from services.ingest.formats.blocks import native
 from services.ingest.formats.calibrated import named_channels
@@ -111,9 +111,16 @@ def read(source: Source, hints: Hints, context: ReaderContext) -> tuple[ParsedEc
             age_years=_age(file.facts.get(Tag.AGE), file.order, start),
             sex={1: Sex.MALE, 2: Sex.FEMALE}.get(_number(file.facts.get(Tag.SEX), file.order, 0)),
             device=_device(file.facts),
-            remarks=remarks,
+            remarks=(*remarks, *_offsets(raw)),
         ),
     )
+
+
+def _offsets(raw: list[Channel]) -> tuple[Remark, ...]:
+    """Devices differ in how they mean an offset: value = (number + offset) x resolution is the standard's way."""
+    if not any(channel.baseline for channel in raw):
+        return ()
+    return (Remark("zero_level", "The file states offsets, which were added to the numbers; check the zero level."),)
 
 
 def _parsed_file(content: bytes) -> _File:

@@ -107,6 +107,13 @@ def test_mfer_null_values_are_missing() -> None:
     assert np.flatnonzero(np.isnan(recording.channels[0].physical())).tolist() == [7]
 
 
+def test_a_mfer_offset_is_added_and_remarked() -> None:
+    source = mfer_file([(2, VALUES[:, 1], 250, TWO_MICROVOLT)], extra=mfer_tag(0x0D, struct.pack("<h", -100)))
+    (recording,) = read_source(source)
+    np.testing.assert_allclose(recording.channels[0].physical(), (VALUES[:, 1] - 100.0) * 0.002, atol=1e-12)
+    assert "zero_level" in [remark.code for remark in recording.remarks]
+
+
 def test_a_mfer_lead_without_resolution_is_asked_for() -> None:
     source = mfer_file([(2, VALUES[:, 1], 250, b"")])
     with pytest.raises(MissingField) as caught:
