@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,10 @@ def match_lead(label: str) -> LeadMatch | None:
     Takes plain names in any case, `Lead II`, `DII`, `-aVR`, `MDC_ECG_LEAD_aVR`,
     `MDC_ECG_ELEC_POTL_V1`, SCPECG `5.6.3-9-62` and MDC `2:62`.
     """
+    return _remembered(label) if len(label) <= _REMEMBERED_LENGTH else _matched(label)
+
+
+def _matched(label: str) -> LeadMatch | None:
     text = label.replace("\0", "").strip()
     code = _CODE.match(text)
     if code:
@@ -58,6 +63,11 @@ def match_lead(label: str) -> LeadMatch | None:
     name = _PREFIX.sub("", text.removeprefix("-").strip()).strip().rstrip("+").strip()
     lead = _SYNONYMS.get(name.upper())
     return LeadMatch(lead, inverted) if lead else None
+
+
+_remembered = lru_cache(maxsize=4096)(_matched)
+_REMEMBERED_LENGTH = 64
+"""Every file names the same few leads; longer labels than any lead's are not worth the memory."""
 
 
 def standard_lead(name: str) -> str:

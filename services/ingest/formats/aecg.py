@@ -20,7 +20,7 @@ from services.ingest.formats.limits import Limits, ReaderContext
 from services.ingest.formats.parsed import ParsedEcg
 from services.ingest.formats.sample_text import listed_numbers
 from services.ingest.formats.sampling_interval import rate_from_interval
-from services.ingest.formats.stored_leads import StoredLead, beat_hints, lead_set
+from services.ingest.formats.stored_leads import StoredLead, beat_hints, beat_remarks, lead_set
 from services.ingest.formats.xml_document import parse_xml, root_name
 
 FORMAT = "hl7-aecg"
@@ -69,7 +69,8 @@ def _recording(
     leads = [lead for sequences in together for lead in sequences.leads]
     made = lead_set(leads, resolve_rate(together[0].rate_hz, hints, tolerance=_RATE_TOLERANCE), hints)
     start = started_at(series) or together[0].head or started_at(root)
-    beats, beat_rate = _beats(series, hints, context.limits)
+    said = device(series, *_beats(series, hints, context.limits))
+    stored = any(_code(item) in _BEATS for item in series.findall("derivation/derivedSeries"))
     return ParsedEcg(
         channels=made.channels,
         applied=hints.applied,
@@ -77,8 +78,8 @@ def _recording(
         acquired_at=start,
         age_years=age_years(root, start),
         sex=sex(root),
-        device=device(series, beats, beat_rate),
-        remarks=made.remarks,
+        device=said,
+        remarks=(*made.remarks, *beat_remarks(said, stored=stored)),
     )
 
 

@@ -20,13 +20,14 @@ from services.ingest.formats.facts import resolve_rate
 from services.ingest.formats.limits import Limits, ReaderContext
 from services.ingest.formats.parsed import ParsedEcg
 from services.ingest.formats.sample_text import listed_numbers
-from services.ingest.formats.stored_leads import LeadSet, StoredLead, beat_hints, lead_set
+from services.ingest.formats.stored_leads import LeadSet, StoredLead, beat_hints, beat_remarks, lead_set
 from services.ingest.formats.xml_document import number, parse_xml, root_name, text, whole
 
 FORMAT = "cardiosoft-xml"
 VERSION = "1"
 
 _MICROVOLTS = "uvperlsb"
+_MEDIANS = "RestingECGMeasurements/MedianSamples"
 
 
 def sniff(source: Source) -> bool:
@@ -59,7 +60,7 @@ def _recording(
         age_years=age_years(root),
         sex=sex(root),
         device=facts,
-        remarks=leads.remarks,
+        remarks=(*leads.remarks, *beat_remarks(facts, stored=root.find(_MEDIANS) is not None)),
     )
 
 
@@ -151,7 +152,7 @@ def _disclosure(item: Element, numbers: Native, hints: Hints, limits: Limits) ->
 
 def _beats(root: Element, hints: Hints, limits: Limits) -> tuple[dict[str, tuple[float, ...]], float | None]:
     """Median samples of a resting ECG in millivolts by lead, and their rate; damaged ones are left out."""
-    item = root.find("RestingECGMeasurements/MedianSamples")
+    item = root.find(_MEDIANS)
     if item is None:
         return {}, None
     try:

@@ -11,7 +11,7 @@ import zlib
 from datetime import datetime
 from xml.etree.ElementTree import Element  # the type only; parsing is defusedxml's
 
-from precordia.errors import UnreadableFile
+from precordia.errors import PrecordiaError, UnreadableFile
 from precordia.record import Device, Hints, Remark
 from precordia.source import Source
 from services.ingest.formats.channels import millivolts
@@ -20,7 +20,7 @@ from services.ingest.formats.limits import Limits, ReaderContext
 from services.ingest.formats.parsed import ParsedEcg
 from services.ingest.formats.sample_text import decode_base64, stored_integers
 from services.ingest.formats.statements import kept_statements
-from services.ingest.formats.stored_leads import LeadSet, StoredLead, beat_hints, lead_set
+from services.ingest.formats.stored_leads import LeadSet, StoredLead, beat_hints, beat_remarks, lead_set
 from services.ingest.formats.xml_document import children_text, number, parse_xml, root_name, text, whole
 
 FORMAT = "muse-xml"
@@ -42,11 +42,19 @@ def read(source: Source, hints: Hints, context: ReaderContext) -> tuple[ParsedEc
     medians = [waveform for waveform in waveforms if text(waveform, "WaveformType").lower() == "median"]
     if not rhythms:
         raise UnreadableFile("The MUSE file holds no rhythm waveform.", format=FORMAT)
-    device = _device(root, rhythms[0], medians, hints, context.limits)
-    return tuple(_recording(root, waveform, device, hints, context) for waveform in rhythms)
+    device = _device(root, rhythms[0], _beats(medians, hints, context.limits), medians)
+    damaged = beat_remarks(device, stored=bool(medians))
+    return tuple(_recording(root, waveform, device, damaged, hints, context) for waveform in rhythms)
 
 
-def _recording(root: Element, waveform: Element, device: Device, hints: Hints, context: ReaderContext) -> ParsedEcg:
+def _recording(
+    root: Element,
+    waveform: Element,
+    device: Device,
+    damaged: tuple[Remark, ...],
+    hints: Hints,
+    context: ReaderContext,
+) -> ParsedEcg:
     leads = _leads(waveform, hints, context.limits)
     start = _date(text(root, "TestDemographics/AcquisitionDate"), text(root, "TestDemographics/AcquisitionTime"))
     patient = root.find("PatientDemographics")
@@ -59,7 +67,7 @@ def _recording(root: Element, waveform: Element, device: Device, hints: Hints, c
         age_years=stated_age if stated_age is not None else age_between(_date(text(patient, "DateofBirth")), start),
         sex=parse_sex(text(patient, "Gender")),
         device=device,
-        remarks=leads.remarks,
+        remarks=(*leads.remarks, *damaged),
     )
 
 
@@ -109,10 +117,18 @@ def _late(items: list[Element]) -> tuple[Remark, ...]:
     return (Remark("channel_skew", f"Leads begin up to {spread:g} ms apart; they are kept as stored."),)
 
 
-def _device(root: Element, rhythm: Element, medians: list[Element], hints: Hints, limits: Limits) -> Device:
-    beats = [_leads(median, beat_hints(hints), limits) for median in medians]
+def _beats(medians: list[Element], hints: Hints, limits: Limits) -> dict[str, tuple[float, ...]]:
+    """Median beats in millivolts by lead; none where they are damaged."""
+    try:
+        made = [_leads(median, beat_hints(hints), limits) for median in medians]
+        return {channel.label: millivolts(channel) for leads in made for channel in leads.channels}
+    except PrecordiaError:  # the signal beside it is whole
+        return {}
+
+
+def _device(root: Element, rhythm: Element, beats: dict[str, tuple[float, ...]], medians: list[Element]) -> Device:
     measurements = children_text(root.find("RestingECGMeasurements"), ("ECGSampleBase", "ECGSampleExponent"))
-    if medians:
+    if beats:
         measurements["median_beat_rate_hz"] = f"{_rate(medians[0]) or 0:g}"
     filters = {name: text(rhythm, name) for name in ("HighPassFilter", "LowPassFilter", "ACFilter")}
     return Device(
@@ -121,7 +137,7 @@ def _device(root: Element, rhythm: Element, medians: list[Element], hints: Hints
         filters={name: value for name, value in filters.items() if value},
         measurements=measurements,
         statements=kept_statements(_lines(root)),
-        median_beats={channel.label: millivolts(channel) for beat in beats for channel in beat.channels},
+        median_beats=beats,
     )
 
 
@@ -140,6 +156,6 @@ def _lines(root: Element) -> list[str]:
 def _date(day: str, time: str = "") -> datetime | None:
     """A date as MUSE writes it (MM-DD-YYYY), with its time."""
     try:
-        return datetime.strptime(f"{day} {time or '00:00:00'}", "%m-%d-%Y %H:%M:%S")
+        return datetime.fromisoformat(f"{day[6:]}-{day[:5]} {time or '00:00:00'}")
     except ValueError:
         return None

@@ -19,7 +19,7 @@ from services.ingest.formats.limits import Limits, ReaderContext
 from services.ingest.formats.parsed import ParsedEcg
 from services.ingest.formats.sample_text import listed_numbers
 from services.ingest.formats.statements import kept_statements
-from services.ingest.formats.stored_leads import LeadSet, StoredLead, beat_hints, lead_set
+from services.ingest.formats.stored_leads import LeadSet, StoredLead, beat_hints, beat_remarks, lead_set
 from services.ingest.formats.xml_document import number, parse_xml, root_name, text, whole
 
 FORMAT = "schiller-xml"
@@ -51,6 +51,8 @@ def read(source: Source, hints: Hints, context: ReaderContext) -> tuple[ParsedEc
 def _recording(root: Element, event: Element, waveform: Element, hints: Hints, context: ReaderContext) -> ParsedEcg:
     leads = _leads(waveform, hints, context.limits)
     start = _start(root)
+    said = _device(root, event, hints, context.limits)
+    stored = any(text(item, "type") == _AVERAGES for item in event.findall("wavedata"))
     return ParsedEcg(
         channels=leads.channels,
         applied=hints.applied,
@@ -58,8 +60,8 @@ def _recording(root: Element, event: Element, waveform: Element, hints: Hints, c
         acquired_at=start,
         age_years=age_between(parse_moment(text(root, "patdata/birthdate")), start),
         sex=parse_sex(text(root, "patdata/gender")),
-        device=_device(root, event, hints, context.limits),
-        remarks=leads.remarks,
+        device=said,
+        remarks=(*leads.remarks, *beat_remarks(said, stored=stored)),
     )
 
 

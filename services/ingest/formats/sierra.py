@@ -23,7 +23,7 @@ from services.ingest.formats.limits import Limits, ReaderContext
 from services.ingest.formats.parsed import ParsedEcg
 from services.ingest.formats.sample_text import decode_base64, listed_numbers, stored_integers
 from services.ingest.formats.sierra_facts import acquired_at, age_years, device, patient_id, sex
-from services.ingest.formats.stored_leads import StoredLead, lead_set
+from services.ingest.formats.stored_leads import StoredLead, beat_remarks, lead_set
 from services.ingest.formats.xli import rebuild_limb_leads, unpack_xli
 from services.ingest.formats.xml_document import number, parse_xml, root_name, text, whole
 
@@ -58,7 +58,7 @@ def read(source: Source, hints: Hints, context: ReaderContext) -> tuple[ParsedEc
     leads = [
         StoredLead(label, _narrow(row), facts.step_uv, _UNIT) for label, row in zip(facts.labels, samples, strict=True)
     ]
-    made = lead_set(leads, rate, hints)
+    made, said = lead_set(leads, rate, hints), device(root)
     return (
         ParsedEcg(
             channels=made.channels,
@@ -67,8 +67,8 @@ def read(source: Source, hints: Hints, context: ReaderContext) -> tuple[ParsedEc
             acquired_at=acquired_at(root),
             age_years=age_years(root),
             sex=sex(root),
-            device=device(root),
-            remarks=(*remarks, *made.remarks),
+            device=said,
+            remarks=(*remarks, *made.remarks, *beat_remarks(said, stored=root.find("waveforms/repbeats") is not None)),
             transforms=() if cut is None else (f"sierra.calibration_cut:{cut}",),
         ),
     )

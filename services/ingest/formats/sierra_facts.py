@@ -44,7 +44,7 @@ def age_years(root: Element) -> float | None:
 
 def _moment(day: str, time: str) -> datetime | None:
     try:
-        return datetime.strptime(f"{day.strip()} {time.strip()[:8]}", "%Y-%m-%d %H:%M:%S")
+        return datetime.fromisoformat(f"{day.strip()} {time.strip()[:8]}")
     except ValueError:
         return None
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precordia.errors import MissingField, UnreadableFile
-from precordia.record import MILLIVOLTS_PER, Channel, Hints, Native, Remark, Unit
+from precordia.record import MILLIVOLTS_PER, Channel, Device, Hints, Native, Remark, Unit
 from services.ingest.formats.channels import upright
 from services.ingest.formats.facts import (
     StatedUnit,
@@ -119,6 +119,13 @@ def _scale(lead: StoredLead, hints: Hints) -> tuple[float, float, str]:
     if unit.unit in MILLIVOLTS_PER:
         agree_gain(gain / MILLIVOLTS_PER[unit.unit], hints)
     return gain, baseline, unit.unit.value
+
+
+def beat_remarks(device: Device, *, stored: bool) -> tuple[Remark, ...]:
+    """What there is to say where a file has median beats (`stored`) and none could be read."""
+    if not stored or device.median_beats:
+        return ()
+    return (Remark("damaged_beat", "The file's median beat is damaged, or its scale is not stated; it is left out."),)
 
 
 def beat_hints(hints: Hints) -> Hints:

@@ -94,8 +94,10 @@ def _parsed(content: bytes) -> Any:
 
 def text(node: Element | None, path: str = ".") -> str:
     """Text of the first element at a path, stripped, at most 1024 characters; empty where there is none."""
-    found = node.find(path) if node is not None and path != "." else node
-    return (found.text or "").strip()[:MAX_TEXT] if found is not None else ""
+    if node is None:
+        return ""
+    said = node.text if path == "." else node.findtext(path)
+    return (said or "").strip()[:MAX_TEXT]
 
 
 def number(node: Element | None, path: str = ".") -> float | None:

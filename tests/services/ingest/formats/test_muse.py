@@ -119,3 +119,10 @@ def test_a_patient_has_one_key_in_every_format() -> None:
     (muse,) = read_source(muse_file(muse_waveform(VALUES)), None, context)
     dicom = dicom_file([waveform_group(ecg_counts(), STANDARD_LEADS)], PatientID="PID-4711")
     assert muse.patient_key == read_source(dicom, None, context)[0].patient_key != ""
+
+
+def test_a_damaged_median_is_left_out_and_said() -> None:
+    median = muse_waveform(VALUES[:50], kind="Median", WaveFormData="AAA*")
+    (recording,) = read_source(muse_file(median, muse_waveform(VALUES)))
+    assert recording.device.median_beats == {}
+    assert [remark.code for remark in recording.remarks] == ["damaged_beat"]
