@@ -13,6 +13,7 @@ from precordia.errors import MissingField, UnreadableFile
 from precordia.record import MILLIVOLTS_PER, Channel, Device, Hints, Native, Remark, Unit
 from services.ingest.formats.channels import upright
 from services.ingest.formats.facts import (
+    NamedLead,
     StatedUnit,
     agree_gain,
     agree_unit,
@@ -64,7 +65,7 @@ def lead_set(leads: Sequence[StoredLead], rate_hz: float, hints: Hints) -> LeadS
         UnreadableFile: there are no samples.
     """
     named = resolve_leads([lead.label for lead in leads], hints)
-    built = [upright(_channel(lead, rate_hz, hints), name) for lead, name in zip(leads, named, strict=True)]
+    built = [_channel(lead, name, rate_hz, hints) for lead, name in zip(leads, named, strict=True)]
     kept = [channel for channel in built if channel.samples.size and not _empty(channel)]
     if not kept or max(channel.samples.size for channel in kept) < 2:
         raise UnreadableFile("The file holds fewer than two samples.")
@@ -80,17 +81,28 @@ def _empty(channel: Channel) -> bool:
     return channel.missing is not None and bool(channel.missing.all())
 
 
-def _channel(lead: StoredLead, rate_hz: float, hints: Hints) -> Channel:
+def _channel(lead: StoredLead, name: NamedLead, rate_hz: float, hints: Hints) -> Channel:
     gain, baseline, unit = _scale(lead, hints)
     numbers, missing = lead.numbers, lead.missing
+    samples: Native
     if numbers.dtype.kind == "i":
         blank = numbers == _SENTINEL[numbers.dtype]
-        missing = blank if missing is None else missing | blank
-        missing = missing if missing.any() else None
-        return Channel(lead.label, numbers, rate_hz, unit, gain, baseline, missing)
-    absent = ~np.isfinite(numbers) if missing is None else missing | ~np.isfinite(numbers)
-    values = np.where(absent, np.nan, (numbers.astype(np.float64) - baseline) / gain)
-    return Channel(lead.label, values, rate_hz, unit, missing=absent if absent.any() else None)
+        absent = blank if missing is None else missing | blank
+        samples, kept_gain = numbers, gain
+    else:
+        absent = ~np.isfinite(numbers) if missing is None else missing | ~np.isfinite(numbers)
+        samples, kept_gain = np.where(absent, np.nan, (numbers.astype(np.float64) - baseline) / gain), None
+    channel = Channel(
+        label=name.label,
+        samples=samples,
+        sample_rate_hz=rate_hz,
+        unit=unit,
+        gain=kept_gain,
+        baseline=baseline if kept_gain is not None else 0.0,
+        missing=absent if absent.any() else None,
+        source_label=name.source_label,
+    )
+    return upright(channel, name) if name.inverted else channel
 
 
 def _scale(lead: StoredLead, hints: Hints) -> tuple[float, float, str]:
