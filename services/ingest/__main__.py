@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
@@ -13,10 +13,14 @@ from services.ingest.ingest import Ingest
 from services.ingest.servicer import SERVICE, IngestServicer
 from services.ingest.settings import IngestSettings
 
+if TYPE_CHECKING:
+    from services.ingest.dicom_listener import DicomListener
+
 
 def build(settings: IngestSettings) -> ServiceApp:
     """The service, ready to be served."""
     ingest = Ingest(settings)
+    dicom = _dicom_listener(settings, ingest)
 
     def register(server: grpc.aio.Server) -> None:
         add: Any = ingest_pb2_grpc.add_IngestServiceServicer_to_server  # generated without types
@@ -24,8 +28,12 @@ def build(settings: IngestSettings) -> ServiceApp:
 
     async def startup() -> None:
         await asyncio.to_thread(ingest.clean)
+        if dicom is not None:
+            dicom.start()
 
     async def shutdown() -> None:
+        if dicom is not None:
+            await asyncio.to_thread(dicom.stop, settings.drain_s)
         await asyncio.to_thread(ingest.close)
 
     return ServiceApp(
@@ -37,6 +45,14 @@ def build(settings: IngestSettings) -> ServiceApp:
         startup=startup,
         shutdown=shutdown,
     )
+
+
+def _dicom_listener(settings: IngestSettings, ingest: Ingest) -> DicomListener | None:
+    if not settings.dicom_listen:
+        return None
+    from services.ingest.dicom_setup import dicom_listener  # loads a library that few installations need
+
+    return dicom_listener(settings, ingest.importer, ingest.in_flight)
 
 
 def main() -> None:
