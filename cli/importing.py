@@ -43,16 +43,22 @@ def refused_form(source: str, error: PrecordiaError) -> dict[str, Any]:
 
 
 async def import_files(
-    precordia: Connection, output: Output, paths: Sequence[str], hints: Hints, dataset: str = ""
+    precordia: Connection,
+    output: Output,
+    paths: Sequence[str],
+    hints: Hints,
+    dataset: str = "",
+    *,
+    deidentify: bool = False,
 ) -> Verdicts:
-    """Import every source that the paths mean.
+    """Import every source that the paths mean; with `deidentify`, keep nothing that identifies the patient.
 
     Raises:
         ServiceUnavailable, Unauthenticated: no file can succeed; the others are verdicts.
     """
 
     async def imported(source: Source) -> list[tuple[StoredRecording, bool]]:
-        answer = await precordia.ingest.import_source(source, hints, dataset)
+        answer = await precordia.ingest.import_source(source, hints, dataset, deidentify=deidentify)
         return [(recording, answer.created) for recording in answer.recordings]
 
     answers = await for_each_source(output, "Importing", paths, imported)

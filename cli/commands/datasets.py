@@ -14,7 +14,8 @@ from cli.output import Output
 from cli.running import run_connected
 from cli.splitting import parse_rules
 from precordia.client import Connection
-from precordia.dataset import LabelScheme, Snapshot
+from precordia.dataset import LabelScheme, Snapshot, SplitRef
+from precordia.errors import PrecordiaError
 
 app = typer.Typer(cls=NamedGroup, rich_markup_mode="markdown", add_completion=False)
 
@@ -121,6 +122,39 @@ def snapshot(
         made = await precordia.ingest.create_snapshot(name, rules, seed)
         _snapshot_table(output, made)
         output.document({"snapshot": forms.snapshot_form(made)})
+        return True
+
+    run_connected(work, as_json=as_json)
+
+
+@app.command()
+def export(
+    split: Annotated[str, typer.Argument(metavar="NAME[:SPLIT]", help="A dataset, or a split of its newest snapshot.")],
+    to: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", file_okay=False, help="Where to.")],
+    rate: Annotated[float | None, typer.Option("--rate", metavar="HZ", help="Resample to this rate.")] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Write a frozen split as one NPZ of arrays and a table of its labels. A dataset never frozen is frozen first.
+
+    The NPZ holds x, float32 (records, leads, samples), NaN where a record is shorter or has no such lead; leads,
+    rate_hz, unit, samples; recording_ids, patients, folds, ages, sexes; for each label group y_GROUP (1, 0, 255 = not
+    known) and labels_GROUP.
+
+    Example: `precordia datasets export study:train -o arrays/`
+    """
+    try:
+        ref = SplitRef.parse(split)
+    except PrecordiaError as error:
+        raise typer.BadParameter(error.message, param_hint="NAME[:SPLIT]") from None
+
+    async def work(precordia: Connection, output: Output) -> bool:
+        try:
+            paths = await precordia.ingest.export_dataset(ref, to, sample_rate_hz=rate)
+        except OSError as error:
+            raise typer.BadParameter(f"It cannot be written: {error.strerror}.", param_hint="--output") from None
+        written = [{"path": str(path), "bytes": path.stat().st_size} for path in paths]
+        output.table("files", ("file", "#bytes"), [tuple(one.values()) for one in written])
+        output.document({"exported": written})
         return True
 
     run_connected(work, as_json=as_json)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import options
+from cli import forms, options
 from cli.output import Output
 from cli.running import error_form, explain, run_connected
 from precordia.client import Connection, ExportedFile
@@ -23,26 +23,42 @@ class View(StrEnum):
 
     RAW = "raw"
     FILTERED = "filtered"
-    QRS = "qrs"
-    FIDUCIALS = "fiducials"
-    MEDIAN = "median"
-    ALIGNED = "aligned"
+
+
+class Format(StrEnum):
+    """What it is written as."""
+
+    NPZ = "npz"
+    CSV = "csv"
+    JSON = "json"
+    WFDB = "wfdb"
+    EDF = "edf"
+    DICOM = "dicom"
+    FHIR = "fhir"
 
 
 @app.command()
 def export(
     recordings: Annotated[list[str], typer.Argument(metavar="REC...", help="Recording ids.")],
-    file_format: Annotated[str, typer.Option("--format", metavar="FORMAT", help="npz or csv.")],
-    to: Annotated[str, typer.Option("-o", "--output", metavar="PATH", help="A file for one recording, else a folder.")],
-    view: Annotated[View, typer.Option("--view", help="What of the recording.")] = View.RAW,
+    file_format: Annotated[Format, typer.Option("--format", help="What to write.")],
+    to: Annotated[
+        str, typer.Option("-o", "--output", metavar="PATH", help="A file where one is written, else a folder.")
+    ],
+    view: Annotated[
+        View, typer.Option("--view", help="`filtered` is the diagnostic band, 0.05 to 150 Hz, zero-phase.")
+    ] = View.RAW,
     rate: Annotated[float | None, typer.Option("--rate", metavar="HZ", help="Resample to this rate.")] = None,
+    deidentify: Annotated[
+        bool, typer.Option("--deidentify", help="Another pseudonym, moved dates, no free text, neutral file names.")
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
     """Write recordings to files.
 
-    `npz` holds x, float32 (leads, samples) in mV, NaN where missing; rate_hz; leads.
+    Integers stay the source's own in json, wfdb, edf, dicom and fhir. `npz` holds x, float32 (leads, samples) in mV,
+    NaN where missing; rate_hz; leads. `csv` holds the same as a table. `wfdb` is two files and goes into a folder.
 
-    Examples: `precordia export rec-1 --format npz -o ecg.npz` · `precordia export rec-1 rec-2 --format csv -o folder/`
+    Examples: `precordia export rec-1 --format npz -o ecg.npz` · `precordia export rec-1 rec-2 --format wfdb -o folder/`
     """
     if len(recordings) > 1 and Path(to).is_file():
         raise typer.BadParameter("Several recordings need a folder.", param_hint="--output")
@@ -53,31 +69,50 @@ def export(
         with output.progress("Exporting", len(recordings)) as step:
             for number, recording in enumerate(recordings, 1):
                 try:
-                    files = [file async for file in precordia.ingest.export([recording], file_format, view.value, rate)]
-                    paths = _paths(recording, files, to, alone=len(recordings) == 1)
+                    stream = precordia.ingest.export([recording], file_format.value, view.value, rate, deidentify)
+                    files = [file async for file in stream]
+                    paths = _paths(files, to, alone=len(recordings) == 1)
                     exported += [_written(recording, file, path) for file, path in zip(files, paths, strict=True)]
+                    _say(output, recording, files)
                 except ServiceUnavailable:
                     raise
                 except PrecordiaError as error:
                     output.refuse(f"{recording}: {explain(error)}")
                     refused.append({"recording": recording, **error_form(error)})
                 step(number, len(recordings))
-        output.table("files", ("recording", "file", "#bytes"), [tuple(one.values()) for one in exported])
+        rows = [(one["recording"], one["path"], one["bytes"]) for one in exported]
+        output.table("files", ("recording", "file", "#bytes"), rows)
         output.document({"exported": exported, "refused": refused})
         return not refused
 
     run_connected(work, as_json=as_json)
 
 
-def _paths(recording: str, files: list[ExportedFile], to: str, *, alone: bool) -> list[Path]:
-    """Where each file of a recording goes: under the name given, or into the folder given."""
+def _paths(files: list[ExportedFile], to: str, *, alone: bool) -> list[Path]:
+    """Where each file of a recording goes: under the name given, or into the folder given.
+
+    Raises:
+        typer.BadParameter: several files, which name each other, under one name.
+    """
     path = Path(to)
-    if path.is_dir() or not alone or to.endswith(("/", os.sep)):
-        names = [Path(file.name).name for file in files]
-        return [path / (name if alone or name.startswith(recording) else f"{recording}-{name}") for name in names]
-    if len(files) == 1:
+    if alone and len(files) == 1 and not path.is_dir() and not to.endswith(("/", os.sep)):
         return [path]
-    return [path.with_suffix(Path(file.name).suffix) for file in files]
+    if path.suffix and not path.is_dir() and not to.endswith(("/", os.sep)):
+        raise typer.BadParameter(f"{len(files)} files need a folder; end it with a slash.", param_hint="--output")
+    return [path / Path(file.name).name for file in files]
+
+
+def _say(output: Output, recording: str, files: list[ExportedFile]) -> None:
+    """What the files could not hold, or no longer hold, each thing once."""
+    for message, leads in _by_message(files).items():
+        output.say(f"{recording}: {message}{f' ({leads})' if leads else ''}", "yellow")
+
+
+def _by_message(files: list[ExportedFile]) -> dict[str, str]:
+    leads: dict[str, list[str]] = {}
+    for remark in (remark for file in files for remark in file.remarks):
+        leads.setdefault(remark.message, []).append(remark.lead)
+    return {message: ", ".join(filter(None, names)) for message, names in leads.items()}
 
 
 def _written(recording: str, file: ExportedFile, path: Path) -> dict[str, Any]:
@@ -88,4 +123,9 @@ def _written(recording: str, file: ExportedFile, path: Path) -> dict[str, Any]:
         unfinished.replace(path)
     except OSError as error:
         raise typer.BadParameter(f"It cannot be written: {error.strerror}.", param_hint="--output") from None
-    return {"recording": recording, "path": str(path), "bytes": len(file.content)}
+    return {
+        "recording": recording,
+        "path": str(path),
+        "bytes": len(file.content),
+        "warnings": forms.remarks_form(file.remarks),
+    }

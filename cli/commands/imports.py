@@ -38,6 +38,10 @@ def import_(
         Path | None,
         typer.Option("--labels", metavar="CSV", exists=True, dir_okay=False, help="Label table of the dataset."),
     ] = None,
+    deidentify: Annotated[
+        bool,
+        typer.Option("--deidentify", help="Keep nothing that identifies the patient; the warnings say what went."),
+    ] = False,
     preview: Annotated[bool, typer.Option("--preview", help="Keep nothing: say how each file would be read.")] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -57,15 +61,22 @@ def import_(
     async def work(precordia: Connection, output: Output) -> bool:
         if preview:
             return await _preview(precordia, output, paths, hints)
-        return await _import(precordia, output, paths, hints, dataset, labels)
+        return await _import(precordia, output, paths, hints, dataset, labels, deidentify=deidentify)
 
     run_connected(work, as_json=as_json)
 
 
 async def _import(
-    precordia: Connection, output: Output, paths: list[str], hints: Hints, dataset: str, labels: Path | None
+    precordia: Connection,
+    output: Output,
+    paths: list[str],
+    hints: Hints,
+    dataset: str,
+    labels: Path | None,
+    *,
+    deidentify: bool = False,
 ) -> bool:
-    verdicts = await import_files(precordia, output, paths, hints, dataset)
+    verdicts = await import_files(precordia, output, paths, hints, dataset, deidentify=deidentify)
     document: dict[str, Any] = {
         "imported": [forms.imported_form(one.source, one.recording, one.created) for one in verdicts.imported],
         "refused": list(verdicts.refused),

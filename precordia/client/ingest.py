@@ -12,7 +12,7 @@ from precordia.client.peer import LONG_CALL_S, Peer, new_request_id
 from precordia.client.uploads import Download, chunks, measure
 from precordia.errors import UnreadableFile
 from precordia.operation import Operation
-from precordia.record import Hints, Recording, Signal
+from precordia.record import Hints, Recording, Remark, Signal
 from precordia.rpc.convert.native import recording_from_proto
 from precordia.rpc.convert.operation import operation_from_proto
 from precordia.rpc.convert.recording import (
@@ -21,7 +21,7 @@ from precordia.rpc.convert.recording import (
     stored_recording_from_proto,
     view_to_proto,
 )
-from precordia.rpc.convert.signal import signal_from_proto
+from precordia.rpc.convert.signal import remarks_from_proto, signal_from_proto
 from precordia.source import Source
 from precordia.stored import ImportPreview, StoredRecording
 from precordia.v1 import ingest_pb2 as pb
@@ -48,10 +48,11 @@ class Page:
 
 @dataclass(frozen=True)
 class ExportedFile:
-    """One file of an export."""
+    """One file of an export; `remarks` say what it could not hold, or no longer holds."""
 
     name: str
     content: bytes
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,11 @@ class IngestClient(DatasetCalls):
         dataset: str = "",
         validate_only: bool = False,
         request_id: str = "",
+        deidentify: bool = False,
     ) -> ImportAnswer:
         """Read one source and keep its recordings, all or none. The same again is the same.
+
+        With `deidentify` nothing is kept that identifies the patient; the recordings' remarks say what went.
 
         Raises:
             InvalidInput: the source cannot be read; the error's class and field say why.
@@ -88,6 +92,7 @@ class IngestClient(DatasetCalls):
             hints=hints_to_proto(hints),
             dataset=dataset,
             validate_only=validate_only,
+            deidentify=deidentify,
         )
         parts = _source_parts(pb.ImportRecordingRequest, header, source)
         answer = await self._peer.call(self._stub.ImportRecording, parts, timeout_s=LONG_CALL_S)
@@ -121,7 +126,12 @@ class IngestClient(DatasetCalls):
         )
 
     async def start_import(
-        self, staged: Sequence[StagedSource], hints: Hints = NO_HINTS, dataset: str = "", request_id: str = ""
+        self,
+        staged: Sequence[StagedSource],
+        hints: Hints = NO_HINTS,
+        dataset: str = "",
+        request_id: str = "",
+        deidentify: bool = False,
     ) -> Operation:
         """Import many staged sources as an operation, with a "verdict" event for each."""
         request = pb.StartImportRequest(
@@ -132,6 +142,7 @@ class IngestClient(DatasetCalls):
             ],
             hints=hints_to_proto(hints),
             dataset=dataset,
+            deidentify=deidentify,
         )
         return operation_from_proto((await self._peer.call(self._stub.StartImport, request)).operation)
 
@@ -201,8 +212,9 @@ class IngestClient(DatasetCalls):
         file_format: str,
         view: str = "raw",
         sample_rate_hz: float | None = None,
+        deidentify: bool = False,
     ) -> AsyncIterator[ExportedFile]:
-        """A view of recordings, file by file.
+        """A view of recordings, file by file; with `deidentify` under other names and days.
 
         Raises:
             UnsupportedView: the format or view cannot be had of a recording.
@@ -212,21 +224,26 @@ class IngestClient(DatasetCalls):
             format=file_format,
             view=view_to_proto(view),
             sample_rate_hz=sample_rate_hz,
+            deidentify=deidentify,
         )
         async for file in self._files(self._stub.ExportRecordings, request):
             yield file
 
     async def _files(self, method: Any, request: Any) -> AsyncIterator[ExportedFile]:
         current: Download | None = None
+        warnings: list[types_pb2.Warning] = []
         async for message in self._peer.stream(method, request):
-            if message.HasField("file"):
+            part = message.WhichOneof("part")
+            if part == "file":
                 if current is not None:
-                    yield ExportedFile(current.name, current.content())
-                current = Download(message.file.file_name, message.file.sha256)
+                    yield ExportedFile(current.name, current.content(), remarks_from_proto(warnings))
+                current, warnings = Download(message.file.file_name, message.file.sha256), []
+            elif part == "warning":
+                warnings.append(message.warning)
             elif current is not None:
                 current.add(message.chunk)
         if current is not None:
-            yield ExportedFile(current.name, current.content())
+            yield ExportedFile(current.name, current.content(), remarks_from_proto(warnings))
 
 
 async def _source_parts(message: Any, header: pb.ImportHeader, source: Source) -> AsyncIterator[Any]:

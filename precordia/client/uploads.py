@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -46,6 +47,44 @@ def _pieces(content: Content) -> Iterator[bytes]:
     with content.open("rb") as file:
         while piece := file.read(CHUNK_BYTES):
             yield piece
+
+
+class FileDownload:
+    """One large file on its way to disk: chunks are written as they come, and the file takes its name once whole.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+
+    def __init__(self, folder: Path, name: str, sha256: str) -> None:
+        self.path = folder / Path(name).name
+        self._sha256 = sha256
+        self._digest = hashlib.sha256()
+        self._unfinished = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex}.part")
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = self._unfinished.open("wb")
+
+    def add(self, chunk: bytes) -> None:
+        """The next chunk."""
+        self._file.write(chunk)
+        self._digest.update(chunk)
+
+    def finish(self) -> Path:
+        """The whole file, under its name.
+
+        Raises:
+            ChecksumMismatch: it is not what was announced.
+        """
+        self._file.close()
+        if self._digest.hexdigest() != self._sha256:
+            self.abandon()
+            raise ChecksumMismatch("A file arrived damaged: its SHA-256 is not the one announced. Fetch it again.")
+        return self._unfinished.replace(self.path)
+
+    def abandon(self) -> None:
+        """Leave nothing behind of what came so far; a finished file stays."""
+        self._file.close()
+        self._unfinished.unlink(missing_ok=True)
 
 
 class Download:

@@ -62,19 +62,34 @@ def resampled(sheet: Sheet, rate_hz: float) -> Sheet:
     Raises:
         InvalidArgument: a rate that cannot be.
     """
-    from precordia.signal import resample  # compiled code takes long to load and only views need it
-
-    if not 0 < rate_hz <= MAX_RATE_HZ:
-        raise InvalidArgument(f"A rate is above 0 and at most {MAX_RATE_HZ:g} Hz.", field="sample_rate_hz")
+    check_rate(rate_hz)
     if rate_hz == sheet.sample_rate_hz or not sheet.samples:
         return sheet
-    missing = np.isnan(sheet.values)
-    filled = np.stack([_bridged(row) for row in sheet.values]) if missing.any() else sheet.values
-    values = resample(filled, from_hz=sheet.sample_rate_hz, to_hz=rate_hz)
-    if missing.any():
-        nearest = np.round(np.arange(values.shape[1]) * sheet.sample_rate_hz / rate_hz).astype(np.int64)
-        values[missing[:, np.minimum(nearest, missing.shape[1] - 1)]] = np.nan
+    values = at_rate(sheet.values, sheet.sample_rate_hz, rate_hz)
     return sheet.with_values(values, rate_hz, (Step("resample", 1, {"rate_hz": rate_hz}),))
+
+
+def check_rate(rate_hz: float) -> None:
+    """Refuse a rate that cannot be.
+
+    Raises:
+        InvalidArgument: it is not positive, or beyond what is made here.
+    """
+    if not 0 < rate_hz <= MAX_RATE_HZ:
+        raise InvalidArgument(f"A rate is above 0 and at most {MAX_RATE_HZ:g} Hz.", field="sample_rate_hz")
+
+
+def at_rate(rows: NDArray[np.float32], from_hz: float, to_hz: float) -> NDArray[np.float32]:
+    """Rows (rows, samples) at another rate, NaN where the nearest sample was missing."""
+    from precordia.signal import resample  # compiled code takes long to load and only views need it
+
+    missing = np.isnan(rows)
+    filled = np.stack([_bridged(row) for row in rows]) if missing.any() else rows
+    values = resample(filled, from_hz=from_hz, to_hz=to_hz)
+    if missing.any():
+        nearest = np.round(np.arange(values.shape[1]) * from_hz / to_hz).astype(np.int64)
+        values[missing[:, np.minimum(nearest, missing.shape[1] - 1)]] = np.nan
+    return values
 
 
 def _bridged(row: NDArray[np.float32]) -> NDArray[np.float32]:
