@@ -19,6 +19,10 @@ DIAGNOSTIC_BAND = Step("band_pass", 1, {"low_hz": 0.05, "high_hz": 150.0, "order
 """What a diagnostic ECG keeps (IEC 60601-2-25: 0.05 to 150 Hz), zero-phase."""
 
 
+_CONTINUED_S = 20.0
+"""Both ends are mirrored for this long: a filter that reaches down to 0.05 Hz settles slowly."""
+
+
 def raw(sheet: Sheet) -> Sheet:
     """The source's own samples."""
     return sheet
@@ -48,12 +52,16 @@ def _band(values: NDArray[np.float32], rate_hz: float) -> NDArray[np.float32]:
     from precordia.signal.filters import designed  # compiled code takes long to load and only views need it
 
     missing = np.isnan(values)
-    rows = np.stack([_bridged(row) for row in values]) if missing.any() else np.ascontiguousarray(values)
+    rows = np.stack([_bridged(row) for row in values]) if missing.any() else values
     design = designed(DIAGNOSTIC_BAND, rate_hz)
-    if design is not None and rows.shape[1] > 1:
-        design.run(rows)
-    rows[missing] = np.nan
-    return rows
+    if design is None or rows.shape[1] < 2:
+        return values
+    margin = round(_CONTINUED_S * rate_hz)
+    continued = np.ascontiguousarray(np.pad(rows, ((0, 0), (margin, margin)), "reflect"))
+    design.run(continued)
+    shown = continued[:, margin : margin + rows.shape[1]].copy()
+    shown[missing] = np.nan
+    return shown
 
 
 def resampled(sheet: Sheet, rate_hz: float) -> Sheet:

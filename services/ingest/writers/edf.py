@@ -28,7 +28,6 @@ FORMAT = "edf"
 _RECORD_BYTES = 61_440
 """Most that a data record may take (EDF's own rule)."""
 _LONGEST_S = 60.0
-_RANGES = (32_768, 32_000, 30_000, 32_500, 25_000, 31_250, 28_000, 20_000, 16_384, 10_000, 4_096, 2_048, 1_000)
 
 
 @dataclass(frozen=True)
@@ -91,8 +90,8 @@ def _is_short(value: float) -> bool:
 
 def _eight(value: float) -> str:
     """The number in eight characters at most, as close as they come."""
-    for digits in range(16, 0, -1):
-        text = np.format_float_positional(value, precision=digits, unique=True, trim="-")
+    for digits in range(12, -1, -1):
+        text = np.format_float_positional(value, precision=digits, unique=False, trim="-")
         if len(text) <= 8:
             return text
     return f"{value:.0f}"
@@ -115,20 +114,27 @@ def _signal(edfio: Any, sheet: Sheet, channel: Channel, counts: Counts, records:
 
 
 def _digital_range(counts: Counts) -> tuple[int, int]:
-    """Digital limits around the samples whose physical limits fit in eight characters exactly, where any do."""
+    """Digital limits around the samples, the widest whose physical limits eight characters hold exactly."""
     known = counts.known
     low, high = (int(known.min()), int(known.max())) if known.size else (0, 0)
-    for half in _RANGES:
-        ends = (-half, half - 1 if half == 32_768 else half)
-        physical = [(end - counts.baseline) / counts.gain for end in ends]
-        if ends[0] <= low and high <= ends[1] and all(map(_is_short, physical)):
-            return ends
-    return -32_768, 32_767
+    least, most = np.arange(-32_768, min(low, -1) + 1), np.arange(32_767, max(high, 1) - 1, -1)
+    return _first_exact(counts, least, -32_768), _first_exact(counts, most, 32_767)
+
+
+def _first_exact(counts: Counts, candidates: NDArray[np.int64], otherwise: int) -> int:
+    """The first candidate whose physical value has few enough digits for eight characters."""
+    values = (candidates - counts.baseline) / counts.gain
+    whole_digits = np.maximum(1, np.floor(np.log10(np.maximum(np.abs(values), 1e-9))) + 1)
+    decimals = np.clip(6 - whole_digits, 0, 6)
+    scaled = values * 10.0**decimals
+    exact = np.abs(scaled - np.rint(scaled)) <= 1e-9 * np.maximum(1.0, np.abs(scaled) * 1e-3)
+    found = np.flatnonzero(exact & (whole_digits <= 6))
+    return int(candidates[found[0]]) if found.size else otherwise
 
 
 def _physical_range(counts: Counts, low: int, high: int) -> tuple[float, float]:
     """The limits in units, a hair's breadth inwards: edfio rounds outwards and would step past exact ones."""
-    least, most = (low - counts.baseline) / counts.gain, (high - counts.baseline) / counts.gain
+    least, most = (float(_eight((end - counts.baseline) / counts.gain)) for end in (low, high))
     return least + 1e-12 * abs(least), most - 1e-12 * abs(most)
 
 
