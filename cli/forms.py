@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from precordia.catalog import ModelVersion
-from precordia.dataset import Dataset, LabelGroup, LabelImport, Snapshot
+from precordia.dataset import Dataset, LabelGroup, LabelImport, RecordFilter, Snapshot
 from precordia.operation import Operation
 from precordia.prediction import Prediction
 from precordia.quality import Quality
@@ -154,7 +154,20 @@ def snapshot_form(snapshot: Snapshot) -> dict[str, Any]:
             {"split": split.name, "records": split.records, "patients": split.patients} for split in snapshot.splits
         ],
         "label_groups": _groups_form(snapshot.label_groups),
+        "only": _filter_form(snapshot.only),
+        "left_out": snapshot.left_out,
         "created_at": time_form(snapshot.created_at),
+    }
+
+
+def _filter_form(only: RecordFilter) -> dict[str, Any]:
+    return {
+        "least_age_years": only.least_age_years,
+        "most_age_years": only.most_age_years,
+        "sex": only.sex.value if only.sex else None,
+        "least_grade": only.least_grade.value if only.least_grade else None,
+        "labels": list(only.labels),
+        "without": list(only.without),
     }
 
 
@@ -165,6 +178,7 @@ def labels_form(outcome: LabelImport) -> dict[str, Any]:
         "matched": outcome.matched_records,
         "unmatched_rows": list(outcome.unmatched_rows),
         "unlabelled_records": list(outcome.unlabelled_records),
+        "unmapped": dict(outcome.unmapped),
         "warnings": list(outcome.remarks),
     }
 

@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import Enum
 
 from precordia.errors import InvalidArgument
+from precordia.quality import Grade
+from precordia.record import Sex
 
 
 class LabelScheme(Enum):
@@ -19,6 +21,44 @@ class LabelScheme(Enum):
     CHALLENGE = "challenge"
     TABLE = "table"
     """One row a record, one-hot columns, optional patient and fold columns."""
+
+
+@dataclass(frozen=True)
+class LabelChoices:
+    """How a label table is to be taken.
+
+    Attributes:
+        targets: columns that are numeric targets (age, LVEF, QTc), and the only ones; empty = all numbers.
+        statements: PTB-XL's `scp_statements.csv`; empty = the statements of PTB-XL 1.0.3.
+        minimum_likelihood: statements of PTB-XL that are stated with less are left out; 0 = none is.
+        mapping: a ready mapping ("snomed", "challenge", "table1", "table2"), or the name of the group
+            that `mapping_table` makes.
+        mapping_table: CSV with the columns label (or code), target and, where wanted, vocabulary.
+    """
+
+    targets: tuple[str, ...] = ()
+    statements: bytes = b""
+    minimum_likelihood: float = 0.0
+    mapping: str = ""
+    mapping_table: bytes = b""
+
+
+@dataclass(frozen=True)
+class RecordFilter:
+    """Which records of a dataset a snapshot takes. A record whose age, sex or quality is asked for and unknown is not.
+
+    Attributes:
+        least_grade: the worst quality that is taken.
+        labels: one of them at least is present ("label", or "group:label").
+        without: none of them is present.
+    """
+
+    least_age_years: float | None = None
+    most_age_years: float | None = None
+    sex: Sex | None = None
+    least_grade: Grade | None = None
+    labels: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,6 +111,10 @@ class Snapshot:
     splits: tuple[SplitCount, ...] = ()
     label_groups: tuple[LabelGroup, ...] = ()
     created_at: datetime | None = None
+    only: RecordFilter = field(default_factory=RecordFilter)
+    """Which records of the dataset were taken."""
+    left_out: int = 0
+    """Records of the dataset that were not."""
 
 
 @dataclass(frozen=True)
@@ -114,3 +158,5 @@ class LabelImport:
     unmatched_rows: tuple[str, ...] = ()
     unlabelled_records: tuple[str, ...] = ()
     remarks: tuple[str, ...] = field(default_factory=tuple)
+    unmapped: tuple[tuple[str, int], ...] = ()
+    """Labels that the mapping has no target for, with their numbers of rows; they stay in their own group."""

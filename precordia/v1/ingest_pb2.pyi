@@ -409,6 +409,22 @@ class AddRecordingsResponse(_message.Message):
     dataset: Dataset
     def __init__(self, dataset: _Optional[_Union[Dataset, _Mapping]] = ...) -> None: ...
 
+class UnionDatasetsRequest(_message.Message):
+    __slots__ = ("request_id", "name", "sources")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SOURCES_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    name: str
+    sources: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, request_id: _Optional[str] = ..., name: _Optional[str] = ..., sources: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class UnionDatasetsResponse(_message.Message):
+    __slots__ = ("dataset",)
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    dataset: Dataset
+    def __init__(self, dataset: _Optional[_Union[Dataset, _Mapping]] = ...) -> None: ...
+
 class ImportLabelsRequest(_message.Message):
     __slots__ = ("header", "chunk")
     HEADER_FIELD_NUMBER: _ClassVar[int]
@@ -418,7 +434,7 @@ class ImportLabelsRequest(_message.Message):
     def __init__(self, header: _Optional[_Union[ImportLabelsHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
 
 class ImportLabelsHeader(_message.Message):
-    __slots__ = ("request_id", "dataset", "scheme", "file", "id_column", "patient_column", "fold_column")
+    __slots__ = ("request_id", "dataset", "scheme", "file", "id_column", "patient_column", "fold_column", "target_columns", "statements", "minimum_likelihood", "mapping", "mapping_table")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
     SCHEME_FIELD_NUMBER: _ClassVar[int]
@@ -426,6 +442,11 @@ class ImportLabelsHeader(_message.Message):
     ID_COLUMN_FIELD_NUMBER: _ClassVar[int]
     PATIENT_COLUMN_FIELD_NUMBER: _ClassVar[int]
     FOLD_COLUMN_FIELD_NUMBER: _ClassVar[int]
+    TARGET_COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    STATEMENTS_FIELD_NUMBER: _ClassVar[int]
+    MINIMUM_LIKELIHOOD_FIELD_NUMBER: _ClassVar[int]
+    MAPPING_FIELD_NUMBER: _ClassVar[int]
+    MAPPING_TABLE_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     dataset: str
     scheme: LabelScheme
@@ -433,21 +454,28 @@ class ImportLabelsHeader(_message.Message):
     id_column: str
     patient_column: str
     fold_column: str
-    def __init__(self, request_id: _Optional[str] = ..., dataset: _Optional[str] = ..., scheme: _Optional[_Union[LabelScheme, str]] = ..., file: _Optional[_Union[UploadHeader, _Mapping]] = ..., id_column: _Optional[str] = ..., patient_column: _Optional[str] = ..., fold_column: _Optional[str] = ...) -> None: ...
+    target_columns: _containers.RepeatedScalarFieldContainer[str]
+    statements: bytes
+    minimum_likelihood: float
+    mapping: str
+    mapping_table: bytes
+    def __init__(self, request_id: _Optional[str] = ..., dataset: _Optional[str] = ..., scheme: _Optional[_Union[LabelScheme, str]] = ..., file: _Optional[_Union[UploadHeader, _Mapping]] = ..., id_column: _Optional[str] = ..., patient_column: _Optional[str] = ..., fold_column: _Optional[str] = ..., target_columns: _Optional[_Iterable[str]] = ..., statements: _Optional[bytes] = ..., minimum_likelihood: _Optional[float] = ..., mapping: _Optional[str] = ..., mapping_table: _Optional[bytes] = ...) -> None: ...
 
 class ImportLabelsResponse(_message.Message):
-    __slots__ = ("dataset", "matched_records", "unmatched_rows", "unlabelled_records", "warnings")
+    __slots__ = ("dataset", "matched_records", "unmatched_rows", "unlabelled_records", "warnings", "unmapped_labels")
     DATASET_FIELD_NUMBER: _ClassVar[int]
     MATCHED_RECORDS_FIELD_NUMBER: _ClassVar[int]
     UNMATCHED_ROWS_FIELD_NUMBER: _ClassVar[int]
     UNLABELLED_RECORDS_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    UNMAPPED_LABELS_FIELD_NUMBER: _ClassVar[int]
     dataset: Dataset
     matched_records: int
     unmatched_rows: _containers.RepeatedScalarFieldContainer[str]
     unlabelled_records: _containers.RepeatedScalarFieldContainer[str]
     warnings: _containers.RepeatedCompositeFieldContainer[_types_pb2.Warning]
-    def __init__(self, dataset: _Optional[_Union[Dataset, _Mapping]] = ..., matched_records: _Optional[int] = ..., unmatched_rows: _Optional[_Iterable[str]] = ..., unlabelled_records: _Optional[_Iterable[str]] = ..., warnings: _Optional[_Iterable[_Union[_types_pb2.Warning, _Mapping]]] = ...) -> None: ...
+    unmapped_labels: _containers.RepeatedCompositeFieldContainer[LabelCount]
+    def __init__(self, dataset: _Optional[_Union[Dataset, _Mapping]] = ..., matched_records: _Optional[int] = ..., unmatched_rows: _Optional[_Iterable[str]] = ..., unlabelled_records: _Optional[_Iterable[str]] = ..., warnings: _Optional[_Iterable[_Union[_types_pb2.Warning, _Mapping]]] = ..., unmapped_labels: _Optional[_Iterable[_Union[LabelCount, _Mapping]]] = ...) -> None: ...
 
 class SplitRule(_message.Message):
     __slots__ = ("name", "folds", "patient_fraction")
@@ -459,33 +487,55 @@ class SplitRule(_message.Message):
     patient_fraction: float
     def __init__(self, name: _Optional[str] = ..., folds: _Optional[_Iterable[str]] = ..., patient_fraction: _Optional[float] = ...) -> None: ...
 
+class RecordFilter(_message.Message):
+    __slots__ = ("least_age_years", "most_age_years", "sex", "least_grade", "labels", "without")
+    LEAST_AGE_YEARS_FIELD_NUMBER: _ClassVar[int]
+    MOST_AGE_YEARS_FIELD_NUMBER: _ClassVar[int]
+    SEX_FIELD_NUMBER: _ClassVar[int]
+    LEAST_GRADE_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    WITHOUT_FIELD_NUMBER: _ClassVar[int]
+    least_age_years: float
+    most_age_years: float
+    sex: _types_pb2.Sex
+    least_grade: _types_pb2.QualityGrade
+    labels: _containers.RepeatedScalarFieldContainer[str]
+    without: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, least_age_years: _Optional[float] = ..., most_age_years: _Optional[float] = ..., sex: _Optional[_Union[_types_pb2.Sex, str]] = ..., least_grade: _Optional[_Union[_types_pb2.QualityGrade, str]] = ..., labels: _Optional[_Iterable[str]] = ..., without: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class CreateSnapshotRequest(_message.Message):
-    __slots__ = ("request_id", "dataset", "splits", "seed")
+    __slots__ = ("request_id", "dataset", "splits", "seed", "only")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
     SPLITS_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
+    ONLY_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     dataset: str
     splits: _containers.RepeatedCompositeFieldContainer[SplitRule]
     seed: int
-    def __init__(self, request_id: _Optional[str] = ..., dataset: _Optional[str] = ..., splits: _Optional[_Iterable[_Union[SplitRule, _Mapping]]] = ..., seed: _Optional[int] = ...) -> None: ...
+    only: RecordFilter
+    def __init__(self, request_id: _Optional[str] = ..., dataset: _Optional[str] = ..., splits: _Optional[_Iterable[_Union[SplitRule, _Mapping]]] = ..., seed: _Optional[int] = ..., only: _Optional[_Union[RecordFilter, _Mapping]] = ...) -> None: ...
 
 class Snapshot(_message.Message):
-    __slots__ = ("snapshot_id", "dataset", "digest", "splits", "created_at", "label_groups")
+    __slots__ = ("snapshot_id", "dataset", "digest", "splits", "created_at", "label_groups", "only", "left_out")
     SNAPSHOT_ID_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     SPLITS_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     LABEL_GROUPS_FIELD_NUMBER: _ClassVar[int]
+    ONLY_FIELD_NUMBER: _ClassVar[int]
+    LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
     snapshot_id: str
     dataset: str
     digest: str
     splits: _containers.RepeatedCompositeFieldContainer[SplitCount]
     created_at: _timestamp_pb2.Timestamp
     label_groups: _containers.RepeatedCompositeFieldContainer[LabelGroup]
-    def __init__(self, snapshot_id: _Optional[str] = ..., dataset: _Optional[str] = ..., digest: _Optional[str] = ..., splits: _Optional[_Iterable[_Union[SplitCount, _Mapping]]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., label_groups: _Optional[_Iterable[_Union[LabelGroup, _Mapping]]] = ...) -> None: ...
+    only: RecordFilter
+    left_out: int
+    def __init__(self, snapshot_id: _Optional[str] = ..., dataset: _Optional[str] = ..., digest: _Optional[str] = ..., splits: _Optional[_Iterable[_Union[SplitCount, _Mapping]]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., label_groups: _Optional[_Iterable[_Union[LabelGroup, _Mapping]]] = ..., only: _Optional[_Union[RecordFilter, _Mapping]] = ..., left_out: _Optional[int] = ...) -> None: ...
 
 class SplitCount(_message.Message):
     __slots__ = ("name", "records", "patients")

@@ -119,6 +119,11 @@ class IngestServiceStub:
                 request_serializer=precordia_dot_v1_dot_ingest__pb2.AddRecordingsRequest.SerializeToString,
                 response_deserializer=precordia_dot_v1_dot_ingest__pb2.AddRecordingsResponse.FromString,
                 _registered_method=True)
+        self.UnionDatasets = channel.unary_unary(
+                '/precordia.v1.IngestService/UnionDatasets',
+                request_serializer=precordia_dot_v1_dot_ingest__pb2.UnionDatasetsRequest.SerializeToString,
+                response_deserializer=precordia_dot_v1_dot_ingest__pb2.UnionDatasetsResponse.FromString,
+                _registered_method=True)
         self.ImportLabels = channel.stream_unary(
                 '/precordia.v1.IngestService/ImportLabels',
                 request_serializer=precordia_dot_v1_dot_ingest__pb2.ImportLabelsRequest.SerializeToString,
@@ -262,6 +267,13 @@ class IngestServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UnionDatasets(self, request, context):
+        """A new dataset of all records of others, with their labels, patients and folds.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ImportLabels(self, request_iterator, context):
         """Attaches a label table to a dataset; says which rows and labels did not match.
         """
@@ -382,6 +394,11 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     servicer.AddRecordings,
                     request_deserializer=precordia_dot_v1_dot_ingest__pb2.AddRecordingsRequest.FromString,
                     response_serializer=precordia_dot_v1_dot_ingest__pb2.AddRecordingsResponse.SerializeToString,
+            ),
+            'UnionDatasets': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnionDatasets,
+                    request_deserializer=precordia_dot_v1_dot_ingest__pb2.UnionDatasetsRequest.FromString,
+                    response_serializer=precordia_dot_v1_dot_ingest__pb2.UnionDatasetsResponse.SerializeToString,
             ),
             'ImportLabels': grpc.stream_unary_rpc_method_handler(
                     servicer.ImportLabels,
@@ -868,6 +885,33 @@ class IngestService:
             '/precordia.v1.IngestService/AddRecordings',
             precordia_dot_v1_dot_ingest__pb2.AddRecordingsRequest.SerializeToString,
             precordia_dot_v1_dot_ingest__pb2.AddRecordingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnionDatasets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/precordia.v1.IngestService/UnionDatasets',
+            precordia_dot_v1_dot_ingest__pb2.UnionDatasetsRequest.SerializeToString,
+            precordia_dot_v1_dot_ingest__pb2.UnionDatasetsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,31 +6,45 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Engine
 
-from precordia.dataset import Dataset, LabelImport, LabelScheme, Snapshot, SplitRule
+from precordia.dataset import (
+    Dataset,
+    LabelChoices,
+    LabelImport,
+    LabelScheme,
+    RecordFilter,
+    Snapshot,
+    SplitRef,
+    SplitRule,
+)
 from precordia.errors import FailedPrecondition, InvalidArgument
 from precordia.operation import Operation
 from precordia.operations import Operations
 from precordia.record import Hints, Recording, Signal
+from precordia.shard import Shard, decode_shard
 from precordia.source import Source
 from precordia.storage.blobs import BlobStore
 from precordia.storage.database import open_database
 from precordia.stored import ImportPreview, StoredRecording
 from services.ingest.batch_import import KEEP_STAGED_H, KIND, BatchImport, StagedSource, import_request
+from services.ingest.dataset_export import ExportedSplit, export_split
 from services.ingest.datasets import Datasets
 from services.ingest.deidentify.outgoing import for_export
 from services.ingest.export import check_export, export
 from services.ingest.formats import Limits, ReaderContext, preview_source, read_source
 from services.ingest.importer import Importer
 from services.ingest.inflight import InFlight
-from services.ingest.label_table import ColumnNames, read_label_table
+from services.ingest.label_schemes import read_labels
+from services.ingest.label_table import ColumnNames
 from services.ingest.labels import Labels
 from services.ingest.reclaim import Reclaimer
+from services.ingest.record_filter import EVERYTHING
 from services.ingest.requests import RequestStore, fingerprint
 from services.ingest.secret import patient_secret
 from services.ingest.settings import IngestSettings
 from services.ingest.signals import count_size, standard_signal
 from services.ingest.snapshots import Snapshots
 from services.ingest.store import RecordingStore, SourceFile
+from services.ingest.unions import Unions
 from services.ingest.uploads import Uploads
 from services.ingest.writers.written import WrittenFile
 
@@ -47,6 +61,7 @@ class Ingest:
 
     def __init__(self, settings: IngestSettings) -> None:
         self.max_source_bytes = settings.max_source_bytes
+        self._working = settings.home / "ingest"
         self.in_flight = InFlight(settings.max_in_flight_bytes)
         self._engine: Engine = open_database(settings.database, "services.ingest.migrations")
         self._blobs = BlobStore(settings.blob_folder)
@@ -73,6 +88,7 @@ class Ingest:
             keep_h=settings.upload_keep_h,
         )
         self.datasets = Datasets(self._engine)
+        self._unions = Unions(self._engine)
         self._labels = Labels(self._engine, self._context.patient_key)
         self.snapshots = Snapshots(
             self._engine, self._blobs, self.importer, self._reclaimer, shard_bytes=settings.shard_bytes
@@ -171,6 +187,24 @@ class Ingest:
                 name, recording = for_export(name, recording, self._context.patient_secret)
             yield from export(name, recording, file_format=file_format, view=view, sample_rate_hz=sample_rate_hz)
 
+    def export_dataset(
+        self, ref: SplitRef, *, file_format: str, sample_rate_hz: float | None
+    ) -> Iterator[ExportedSplit]:
+        """A split of a dataset as files for a notebook; whoever takes a file closes it.
+
+        Raises:
+            DatasetNotFound, SnapshotNotFound: there is no such split.
+            UnsupportedView: a format that is not made here, or records that do not go into one array.
+            InvalidArgument: a rate that cannot be.
+        """
+        _, tickets = self.snapshots.open(ref)
+
+        def shards() -> Iterator[Shard]:
+            for ticket in tickets:
+                yield decode_shard(b"".join(self.snapshots.shard(ticket.shard_id)))
+
+        return export_split(ref, shards, self._working, file_format=file_format, sample_rate_hz=sample_rate_hz)
+
     def create_dataset(self, name: str, *, request_id: str = "") -> Dataset:
         """A new dataset; the same request again gives the same one."""
         asked = fingerprint("create_dataset", name)
@@ -179,25 +213,52 @@ class Ingest:
             self._requests.keep(request_id, asked, {})
         return self.datasets.get(name)
 
+    def union(self, name: str, sources: Sequence[str], *, request_id: str = "") -> Dataset:
+        """A new dataset of all records of others; the same request again gives the same one."""
+        asked = fingerprint("union", name, *sources)
+        if self._requests.answer(request_id, asked) is None:
+            self._unions.create(name, sources)
+            self._requests.keep(request_id, asked, {})
+        return self.datasets.get(name)
+
     def import_labels(
-        self, dataset: str, content: bytes, scheme: LabelScheme, names: ColumnNames | None = None
+        self,
+        dataset: str,
+        content: bytes,
+        scheme: LabelScheme,
+        names: ColumnNames | None = None,
+        choices: LabelChoices | None = None,
     ) -> LabelImport:
         """Attach a label table to a dataset. The same table again changes nothing.
+
+        With scheme challenge and no table, what the recordings' own files say becomes their labels.
 
         Raises:
             DatasetNotFound: there is no dataset of this name.
             InvalidLabels: the table cannot be used.
         """
-        return self._labels.attach(dataset, read_label_table(content, scheme, names))
+        table = read_labels(content, scheme, names, choices, self._own_labels(dataset))
+        return self._labels.attach(dataset, table)
+
+    def _own_labels(self, dataset: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Id of each recording of a dataset and the labels that its file says, read only where they are asked for."""
+        ids = [member.recording_id for member in self.datasets.contents(dataset)[1]]
+        yield from ((name, stored.labels) for name, stored in self.recordings.find(ids).items())
 
     def create_snapshot(
-        self, dataset: str, rules: Sequence[SplitRule] = (), *, seed: int = 0, request_id: str = ""
+        self,
+        dataset: str,
+        rules: Sequence[SplitRule] = (),
+        *,
+        seed: int = 0,
+        request_id: str = "",
+        only: RecordFilter = EVERYTHING,
     ) -> Snapshot:
         """Freeze a dataset; the same request again gives the same snapshot, whatever changed since."""
-        asked = fingerprint("create_snapshot", dataset, repr(tuple(rules)), str(seed))
+        asked = fingerprint("create_snapshot", dataset, repr(tuple(rules)), str(seed), repr(only))
         answered = self._requests.answer(request_id, asked)
         if answered is not None:
             return self.snapshots.get(answered["snapshot_id"])
-        snapshot = self.snapshots.create(dataset, rules, seed=seed)
+        snapshot = self.snapshots.create(dataset, rules, seed=seed, only=only)
         self._requests.keep(request_id, asked, {"snapshot_id": snapshot.snapshot_id})
         return snapshot

@@ -1,8 +1,9 @@
 """A label table read into rows: what it says of which file, patient and fold. Nothing is matched here.
 
-Two layouts are known. `exchangeai`: file_name, label, ICD-10, where several rows of one file are
-several labels. `table`: one row a record with 0/1 columns ("group:label", or a bare label), other
-numbers as numeric targets, and optional columns for patient and fold.
+Two layouts are read here, others beside it; `label_schemes` puts all together. `exchangeai`: file_name,
+label, ICD-10, where several rows of one file are several labels. `table`: one row a record with 0/1
+columns ("group:label", or a bare label), other numbers as numeric targets, and optional columns for
+patient and fold.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from precordia.dataset import LabelScheme
@@ -24,11 +26,17 @@ _MAX_ROWS = 1_000_000
 _MAX_CELLS = 20_000_000
 _MAX_KNOWN = 10_000
 
-_IDS = ("recording_id", "ecg_id", "record_id", "record", "source_record", "file_name", "filename", "file", "id")
-_PATIENTS = ("patient_id", "patient", "patient_key", "subject_id")
-_FOLDS = ("strat_fold", "fold")
+IDS = ("recording_id", "ecg_id", "record_id", "record", "source_record", "file_name", "filename", "file", "id")
+PATIENTS = ("patient_id", "patient", "patient_key", "subject_id")
+FOLDS = ("strat_fold", "fold")
 _FILE, _LABEL, _ICD = ("file_name", "filename"), ("label",), ("icd-10", "icd10", "icd_10")
+_SNOMED = re.compile(r"[0-9]{6,18}")
+_ICD_CODE = re.compile(r"[A-Z][0-9][0-9A-Z](\.?[0-9A-Z]{1,4})?")
 _FLAGS = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
+
+
+LabelCode = tuple[str, str]
+"""A vocabulary ("label", "snomed", "icd10", "ptbxl", ...) and a code of it."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,8 @@ class LabelTable:
     Attributes:
         columns: labels by group, in column order.
         has_patients, has_folds: whether the table speaks of them at all.
+        codes: what a label of a group can be mapped by; labels that are not named are never mapped.
+        unmapped: labels that a mapping had no target for, and their numbers of records.
     """
 
     rows: tuple[LabelRow, ...]
@@ -56,6 +66,8 @@ class LabelTable:
     has_patients: bool = False
     has_folds: bool = False
     remarks: tuple[str, ...] = ()
+    codes: Mapping[tuple[str, str], tuple[LabelCode, ...]] = field(default_factory=dict)
+    unmapped: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,33 +79,13 @@ class ColumnNames:
     fold: str = ""
 
 
-def read_label_table(
-    content: bytes, scheme: LabelScheme = LabelScheme.AUTO, names: ColumnNames | None = None
-) -> LabelTable:
-    """Read a table of a known layout.
-
-    Args:
-        content: CSV, separated by comma, semicolon or tab; UTF-8.
-        scheme: its layout; AUTO recognises it by its columns.
-        names: columns that are not called as usual.
+def read_cells(content: bytes) -> tuple[list[str], list[list[str]]]:
+    """Column names and rows of a table, all of one length.
 
     Raises:
-        InvalidLabels: the table cannot be used; the message says what it lacks.
+        InvalidLabels: it is no CSV in UTF-8, or rows and column names do not fit.
         TooLarge: beyond 64 MiB.
     """
-    header, rows = _cells(content)
-    scheme = _recognised(header) if scheme is LabelScheme.AUTO else scheme
-    readers: dict[LabelScheme, Callable[[Sequence[str], list[list[str]], ColumnNames], LabelTable]] = {
-        LabelScheme.EXCHANGEAI: _read_exchangeai,
-        LabelScheme.TABLE: _read_one_hot,
-    }
-    if scheme not in readers:
-        known = ", ".join(known.value for known in readers)
-        raise InvalidLabels(f"Tables of scheme '{scheme.value}' are not read here; these are: {known}.")
-    return readers[scheme](header, rows, names or ColumnNames())
-
-
-def _cells(content: bytes) -> tuple[list[str], list[list[str]]]:
     if len(content) > MAX_TABLE_BYTES:
         raise TooLarge(f"A label table has {MAX_TABLE_BYTES} bytes at most.", limit=MAX_TABLE_BYTES)
     delimiter = max(",;\t", key=content[: content.find(b"\n")].decode("latin-1").count)
@@ -142,18 +134,23 @@ def _checked_rows(columns: int, rows: Iterable[list[str]]) -> Iterator[list[str]
         yield [known.setdefault(cell, cell) for cell in map(str.strip, row)]
 
 
-def _recognised(header: Sequence[str]) -> LabelScheme:
-    if _find(header, _FILE) is not None and _find(header, _LABEL) is not None:
+def recognised(header: Sequence[str]) -> LabelScheme:
+    """The scheme of a table by its columns."""
+    if find_column(header, _FILE) is not None and find_column(header, _LABEL) is not None:
         return LabelScheme.EXCHANGEAI
-    if _find(header, ("scp_codes",)) is not None:
+    if find_column(header, ("scp_codes",)) is not None:
         return LabelScheme.PTBXL
-    if _find(header, ("dx", "dx (snomed)")) is not None:
+    if find_column(header, ("dx", "dx (snomed)")) is not None:
         return LabelScheme.CHALLENGE
     return LabelScheme.TABLE
 
 
-def _find(header: Sequence[str], usual: Sequence[str], given: str = "") -> int | None:
-    """Index of a column: the one that was named, or the first of the usual ones that is there."""
+def find_column(header: Sequence[str], usual: Sequence[str], given: str = "") -> int | None:
+    """Index of a column: the one that was named, or the first of the usual ones that is there.
+
+    Raises:
+        InvalidLabels: the named one is not there.
+    """
     if given:
         if given not in header:
             raise InvalidLabels(f"The label table has no column '{given}'.")
@@ -162,22 +159,60 @@ def _find(header: Sequence[str], usual: Sequence[str], given: str = "") -> int |
     return next((lower.index(name) for name in usual if name in lower), None)
 
 
-def _read_exchangeai(header: Sequence[str], rows: list[list[str]], names: ColumnNames) -> LabelTable:
-    file, label, icd = _find(header, _FILE, names.id), _find(header, _LABEL), _find(header, _ICD)
+def read_exchangeai(
+    header: Sequence[str], rows: list[list[str]], names: ColumnNames, targets: Sequence[str] = ()
+) -> LabelTable:
+    """Rows of file_name, label and ICD-10; several rows of one file are several labels.
+
+    Raises:
+        InvalidLabels: a column is missing, or a target holds no numbers.
+    """
+    file, label, icd = find_column(header, _FILE, names.id), find_column(header, _LABEL), find_column(header, _ICD)
     if file is None or label is None:
         raise InvalidLabels("Scheme exchangeai has the columns file_name, label and, where known, ICD-10.")
-    patient, fold = _find(header, _PATIENTS, names.patient), _find(header, _FOLDS, names.fold)
+    patient, fold = find_column(header, PATIENTS, names.patient), find_column(header, FOLDS, names.fold)
+    numbers = number_columns(header, rows, targets)
     labels: dict[str, dict[str, None]] = {}
     facts: dict[str, tuple[str, str]] = {}
+    numeric: dict[str, dict[str, float]] = {}
     codes: dict[str, set[str]] = {}
     for row in rows:
         of_file = labels.setdefault(row[file], {})
         if row[label]:
             of_file[row[label]] = None
             codes.setdefault(row[label], set()).update([row[icd]] if icd is not None and row[icd] else [])
-        facts[row[file]] = (_cell(row, patient), _cell(row, fold))
-    found = tuple(LabelRow(key, {"": tuple(named)}, {}, *facts[key]) for key, named in labels.items())
-    return LabelTable(found, {"": tuple(codes)}, patient is not None, fold is not None, _code_remarks(codes))
+        facts[row[file]] = (cell(row, patient), cell(row, fold))
+        numeric.setdefault(row[file], {}).update({name: float(row[i]) for name, i in numbers.items() if row[i]})
+    found = tuple(LabelRow(key, {"": tuple(named)}, numeric[key], *facts[key]) for key, named in labels.items())
+    known = {("", name): (*_codes_of(name), *(("icd10", code) for code in sorted(of))) for name, of in codes.items()}
+    return LabelTable(found, {"": tuple(codes)}, patient is not None, fold is not None, _code_remarks(codes), known)
+
+
+def _codes_of(label: str) -> tuple[LabelCode, ...]:
+    """What a label's own name can be mapped by: itself, and the code that it looks like."""
+    found: list[LabelCode] = [("label", label)]
+    found += [("snomed", label)] if _SNOMED.fullmatch(label) else []
+    found += [("icd10", label)] if _ICD_CODE.fullmatch(label) else []
+    return tuple(found)
+
+
+def number_columns(header: Sequence[str], rows: Sequence[Sequence[str]], targets: Sequence[str]) -> dict[str, int]:
+    """Index of each numeric target by its column's name.
+
+    Raises:
+        InvalidLabels: there is no such column, or it holds something else than numbers.
+    """
+    lower = [name.lower() for name in header]
+    found = {}
+    for target in targets:
+        if target.lower() not in lower:
+            raise InvalidLabels(f"The label table has no column '{target[:64]}' for a numeric target.")
+        index = lower.index(target.lower())
+        wrong = next((n for n, row in enumerate(rows, start=2) if row[index] and not _is_number(row[index])), None)
+        if wrong is not None:
+            raise InvalidLabels(f"Row {wrong}: column '{header[index]}' is a numeric target and holds no number.")
+        found[header[index]] = index
+    return found
 
 
 def _code_remarks(codes: Mapping[str, set[str]]) -> tuple[str, ...]:
@@ -187,29 +222,47 @@ def _code_remarks(codes: Mapping[str, set[str]]) -> tuple[str, ...]:
     return (*remarks, *([f"{unclear} labels have more than one ICD-10 code."] if unclear else []))
 
 
-def _cell(row: Sequence[str], column: int | None) -> str:
+def cell(row: Sequence[str], column: int | None) -> str:
+    """A row's cell; empty where the table has not the column."""
     return "" if column is None else row[column]
 
 
-def _read_one_hot(header: Sequence[str], rows: list[list[str]], names: ColumnNames) -> LabelTable:
-    key = _find(header, _IDS, names.id)
+def read_one_hot(
+    header: Sequence[str], rows: list[list[str]], names: ColumnNames, targets: Sequence[str] = ()
+) -> LabelTable:
+    """One row a record with 0/1 columns and numbers.
+
+    Args:
+        header: column names.
+        rows: cells.
+        names: columns that are not called as usual.
+        targets: columns that are numeric targets, and the only ones; empty = every column of numbers is one.
+
+    Raises:
+        InvalidLabels: no column names the record, a record stands twice, or nothing is said of any.
+    """
+    key = find_column(header, IDS, names.id)
     if key is None:
-        raise InvalidLabels(f"No column names the record; call it one of {', '.join(_IDS)}, or say which it is.")
-    patient, fold = _find(header, _PATIENTS, names.patient), _find(header, _FOLDS, names.fold)
-    _refuse_repeated(row[key] for row in rows)
+        raise InvalidLabels(f"No column names the record; call it one of {', '.join(IDS)}, or say which it is.")
+    patient, fold = find_column(header, PATIENTS, names.patient), find_column(header, FOLDS, names.fold)
+    refuse_repeated(row[key] for row in rows)
     # Further columns that identify the record or the patient are never labels.
-    apart = {key, patient, fold} | {i for i, name in enumerate(header) if name.lower() in (*_IDS, *_PATIENTS)}
-    columns = _sorted_columns(header, rows, [i for i in range(len(header)) if i not in apart and header[i]])
+    apart = {key, patient, fold} | {i for i, name in enumerate(header) if name.lower() in (*IDS, *PATIENTS)}
+    wanted = number_columns(header, rows, targets)
+    candidates = [i for i in range(len(header)) if i not in apart and header[i]]
+    columns = _sorted_columns(header, rows, candidates, wanted if targets else None)
     if not columns.flags and not columns.numbers:
         raise InvalidLabels("No column of the label table holds 0 and 1, or numbers.")
     found = tuple(
-        LabelRow(row[key], columns.labels(row), columns.numeric(row), _cell(row, patient), _cell(row, fold))
+        LabelRow(row[key], columns.labels(row), columns.numeric(row), cell(row, patient), cell(row, fold))
         for row in rows
     )
-    return LabelTable(found, columns.groups(), patient is not None, fold is not None, columns.remarks())
+    known = {(group, label): _codes_of(label) for _, group, label in columns.flags}
+    return LabelTable(found, columns.groups(), patient is not None, fold is not None, columns.remarks(), known)
 
 
-def _refuse_repeated(keys: Iterable[str]) -> None:
+def refuse_repeated(keys: Iterable[str]) -> None:
+    """Raise InvalidLabels where two rows speak of one record."""
     seen: set[str] = set()
     for number, key in enumerate(keys, start=2):
         if key in seen:
@@ -248,18 +301,23 @@ class _Columns:
         if self.numbers:
             remarks.append(f"Read as numeric targets: {', '.join(name for _, name in self.numbers)}.")
         if self.ignored:
-            remarks.append(f"Neither 0/1 nor numbers, and left out: {', '.join(self.ignored)}.")
+            remarks.append(f"Neither 0/1 nor a numeric target, and left out: {', '.join(self.ignored)}.")
         return tuple(remarks)
 
 
-def _sorted_columns(header: Sequence[str], rows: list[list[str]], candidates: Sequence[int]) -> _Columns:
+def _sorted_columns(
+    header: Sequence[str], rows: list[list[str]], candidates: Sequence[int], wanted: Mapping[str, int] | None
+) -> _Columns:
     flags, numbers, ignored = [], [], []
     for index in candidates:
+        if wanted is not None and header[index] in wanted:
+            numbers.append((index, header[index]))
+            continue
         cells = {row[index].lower() for row in rows} - {""}
         if cells and cells <= _FLAGS.keys():
             group, colon, label = header[index].partition(":")
             flags.append((index, group, label) if colon else (index, "", header[index]))
-        elif cells and all(map(_is_number, cells)):
+        elif wanted is None and cells and all(map(_is_number, cells)):
             numbers.append((index, header[index]))
         else:
             ignored.append(header[index])

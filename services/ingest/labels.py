@@ -67,6 +67,7 @@ class Labels:
             unmatched_rows=matches.unmatched[:MAX_NAMED],
             unlabelled_records=matches.unlabelled[:MAX_NAMED],
             remarks=(*table.remarks, *_remarks(matches, contents)),
+            unmapped=table.unmapped[:MAX_NAMED],
         )
 
     def _write(

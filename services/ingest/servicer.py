@@ -11,11 +11,12 @@ from typing import Any
 import grpc
 
 from precordia.errors import InvalidArgument
-from precordia.rpc.chunks import iterate_in_worker, split
+from precordia.rpc.chunks import CHUNK_BYTES, iterate_in_worker, split
 from precordia.rpc.convert import dataset as datasets
 from precordia.rpc.convert import recording as recordings
 from precordia.rpc.convert.native import channel_chunks_to_proto
 from precordia.rpc.convert.operation import operation_to_proto
+from precordia.rpc.convert.record_filter import record_filter_from_proto
 from precordia.rpc.convert.signal import remarks_to_proto, sample_type_from_proto, signal_to_proto
 from precordia.rpc.workers import in_worker
 from precordia.source import Source
@@ -23,6 +24,7 @@ from precordia.v1 import ingest_pb2 as pb
 from precordia.v1 import ingest_pb2_grpc, types_pb2
 from services.ingest.assembly import FileHeader, SourceAssembly
 from services.ingest.batch_import import StagedSource
+from services.ingest.dataset_export import ExportedSplit
 from services.ingest.inflight import Share
 from services.ingest.ingest import Ingest
 from services.ingest.label_table import MAX_TABLE_BYTES, ColumnNames
@@ -160,6 +162,19 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         async for message in iterate_in_worker(_export_messages(files)):
             yield message
 
+    async def ExportDataset(
+        self, request: pb.ExportDatasetRequest, context: _Context
+    ) -> AsyncIterator[pb.ExportDatasetResponse]:
+        """A split as files for a notebook."""
+        files = await in_worker(
+            self._ingest.export_dataset,
+            datasets.split_ref_from_proto(request.split),
+            file_format=request.format or "npz",
+            sample_rate_hz=request.sample_rate_hz if request.HasField("sample_rate_hz") else None,
+        )
+        async for message in iterate_in_worker(_split_messages(files)):
+            yield message
+
     async def CreateDataset(self, request: pb.CreateDatasetRequest, context: _Context) -> pb.CreateDatasetResponse:
         """A new dataset."""
         dataset = await in_worker(self._ingest.create_dataset, request.name, request_id=request.request_id)
@@ -187,6 +202,13 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         dataset = await in_worker(self._ingest.datasets.add, request.dataset, tuple(request.recording_ids))
         return pb.AddRecordingsResponse(dataset=datasets.dataset_to_proto(dataset))
 
+    async def UnionDatasets(self, request: pb.UnionDatasetsRequest, context: _Context) -> pb.UnionDatasetsResponse:
+        """A dataset of others."""
+        dataset = await in_worker(
+            self._ingest.union, request.name, tuple(request.sources), request_id=request.request_id
+        )
+        return pb.UnionDatasetsResponse(dataset=datasets.dataset_to_proto(dataset))
+
     async def ImportLabels(
         self, requests: AsyncIterator[pb.ImportLabelsRequest], context: _Context
     ) -> pb.ImportLabelsResponse:
@@ -198,6 +220,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
             content,
             datasets.label_scheme_from_proto(header.scheme),
             ColumnNames(header.id_column, header.patient_column, header.fold_column),
+            datasets.label_choices_from_proto(header),
         )
         return datasets.label_import_to_proto(outcome)
 
@@ -209,6 +232,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
             tuple(map(datasets.split_rule_from_proto, request.splits)),
             seed=request.seed,
             request_id=request.request_id,
+            only=record_filter_from_proto(request.only),
         )
         return pb.CreateSnapshotResponse(snapshot=datasets.snapshot_to_proto(snapshot))
 
@@ -283,12 +307,15 @@ async def _table(requests: AsyncIterator[pb.ImportLabelsRequest]) -> tuple[pb.Im
             raise _out_of_order()
         if part == "header":
             header = message.header
+            if not header.HasField("file"):
+                continue
             assembly.begin(_file_header(header.file))
         else:
             assembly.add(message.chunk)
     if header is None:
         raise _out_of_order()
-    return header, (await in_worker(assembly.finish)).content
+    # Scheme challenge needs no table: the recordings' own files say what they show.
+    return header, (await in_worker(assembly.finish)).content if header.HasField("file") else b""
 
 
 def _out_of_order() -> InvalidArgument:
@@ -317,3 +344,17 @@ def _export_messages(files: Iterable[WrittenFile]) -> Iterator[pb.ExportRecordin
         yield pb.ExportRecordingsResponse(file=header)
         yield from (pb.ExportRecordingsResponse(chunk=chunk) for chunk in split(file.content))
         yield from (pb.ExportRecordingsResponse(warning=warning) for warning in remarks_to_proto(file.remarks))
+
+
+def _split_messages(files: Iterable[ExportedSplit]) -> Iterator[pb.ExportDatasetResponse]:
+    for one in files:
+        with one.file as file:
+            digest, size = sha256(), 0
+            while piece := file.read(CHUNK_BYTES):
+                digest.update(piece)
+                size += len(piece)
+            file.seek(0)
+            header = pb.UploadHeader(file_name=one.name, size_bytes=size, sha256=digest.hexdigest())
+            yield pb.ExportDatasetResponse(file=header)
+            while piece := file.read(CHUNK_BYTES):
+                yield pb.ExportDatasetResponse(chunk=piece)

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, func, insert, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.exc import IntegrityError
 
-from precordia.dataset import LabelGroup, ShardTicket, Snapshot, SplitCount, SplitRef, SplitRule
+from precordia.dataset import LabelGroup, RecordFilter, ShardTicket, Snapshot, SplitCount, SplitRef, SplitRule
 from precordia.errors import InvalidSplit, PrecordiaError, ShardNotFound, SnapshotNotFound
 from precordia.record import Recording, Signal
 from precordia.shard import ShardRecord, encode_shard
@@ -31,6 +31,7 @@ from services.ingest.importer import Importer
 from services.ingest.membership import find_dataset, now
 from services.ingest.pages import checked_page_size, page_token, token_row
 from services.ingest.reclaim import Reclaimer
+from services.ingest.record_filter import EVERYTHING, check_filter, filter_from_json, filter_to_json, passes
 from services.ingest.signals import common_gain
 from services.ingest.splits import REST, SplitItem, make_splits
 from services.ingest.store import RecordingStore
@@ -47,6 +48,14 @@ class _Packed:
     sha256: str
     size_bytes: int
     records: int
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """What a snapshot took of its dataset."""
+
+    only: RecordFilter
+    left_out: int
 
 
 class Snapshots:
@@ -72,25 +81,45 @@ class Snapshots:
         self._datasets = Datasets(engine)
         self._recordings = RecordingStore(engine)
 
-    def create(self, dataset: str, rules: Sequence[SplitRule] = (), *, seed: int = 0) -> Snapshot:
+    def create(
+        self, dataset: str, rules: Sequence[SplitRule] = (), *, seed: int = 0, only: RecordFilter = EVERYTHING
+    ) -> Snapshot:
         """Freeze a dataset as it is now. The same content and splits are the same snapshot.
+
+        Args:
+            dataset: its name.
+            rules: named splits.
+            seed: of the draw of patients.
+            only: which records are taken.
 
         Raises:
             DatasetNotFound: there is no dataset of this name.
-            InvalidSplit: the rules cannot be followed, or the dataset is empty.
+            InvalidSplit: the rules cannot be followed, or the dataset is empty, or no record passes the filter.
+            InvalidArgument: a filter that cannot be meant.
             UnsupportedView: a recording has no signal on one time base; nothing is frozen.
         """
-        columns, found = self._datasets.contents(dataset)
-        if not found:
+        columns, members = self._datasets.contents(dataset)
+        if not members:
             raise InvalidSplit("The dataset holds no recording; add some before it is frozen.")
+        found = self._passing(columns, members, only)
+        taken = _Taken(only, len(members) - len(found))
         splits = make_splits(_items(columns, found), rules, seed=seed)
         digest = snapshot_digest(columns, found, splits)
         snapshot_id = "snap-" + hashlib.sha256(f"{dataset}\n{digest}".encode()).hexdigest()[:16]
         if not self._renewed(snapshot_id):
             with self._reclaimer.writing():
                 packed = [p for name, indices in splits.items() for p in self._pack(name, [found[i] for i in indices])]
-                self._record(snapshot_id, dataset, digest, columns, found, splits, packed)
+                self._record(snapshot_id, dataset, digest, columns, found, splits, packed, taken)
         return self.get(snapshot_id)
+
+    def _passing(self, columns: Columns, found: list[Member], only: RecordFilter) -> list[Member]:
+        if only == EVERYTHING:
+            return found
+        check_filter(only, columns)
+        kept = [one for one, stored in zip(found, self._facts(found), strict=True) if passes(only, one, stored)]
+        if not kept:
+            raise InvalidSplit("No record of the dataset passes the filter; widen it.")
+        return kept
 
     def _renewed(self, snapshot_id: str) -> bool:
         """A snapshot that was made before and is made again becomes the newest."""
@@ -131,6 +160,7 @@ class Snapshots:
         found: Sequence[Member],
         splits: Mapping[str, Sequence[int]],
         packed: Sequence[_Packed],
+        taken: _Taken,
     ) -> None:
         counts = [_split_count(name, [found[i] for i in indices]) for name, indices in splits.items() if name != REST]
         groups = [[group.name, list(group.labels)] for group in label_groups(columns, found)]
@@ -140,6 +170,8 @@ class Snapshots:
             "digest": digest,
             "splits": json.dumps([[count.name, count.records, count.patients] for count in counts]),
             "label_groups": json.dumps(groups, ensure_ascii=False),
+            "only": json.dumps(filter_to_json(taken.only), ensure_ascii=False),
+            "left_out": taken.left_out,
             "created_at": now(),
         }
         # Someone else may freeze the same at the same moment; the first one stays.
@@ -329,6 +361,8 @@ def _snapshot(row: RowMapping) -> Snapshot:
             for group, labels in json.loads(row["label_groups"])
         ),
         created_at=as_utc(row["created_at"]),
+        only=filter_from_json(json.loads(row["only"])),
+        left_out=row["left_out"],
     )
 
 

@@ -121,6 +121,8 @@ snapshots = Table(
     Column("digest", String(64), nullable=False),
     Column("splits", Text, nullable=False),  # JSON: [[name, records, patients], ...]
     Column("label_groups", Text, nullable=False),  # JSON: [[group, [[label, records], ...]], ...]
+    Column("only", Text, nullable=False, server_default="{}"),  # JSON: services.ingest.record_filter
+    Column("left_out", BigInteger, nullable=False, server_default="0"),
     Column("created_at", DateTime(timezone=True), nullable=False),
     sqlite_autoincrement=True,
 )

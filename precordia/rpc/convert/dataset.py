@@ -6,9 +6,11 @@ from collections.abc import Iterable
 
 from precordia.dataset import (
     Dataset,
+    LabelChoices,
     LabelGroup,
     LabelImport,
     LabelScheme,
+    RecordFilter,
     ShardTicket,
     Snapshot,
     SplitCount,
@@ -16,6 +18,7 @@ from precordia.dataset import (
     SplitRule,
 )
 from precordia.errors import InvalidArgument
+from precordia.rpc.convert.record_filter import record_filter_from_proto, record_filter_to_proto
 from precordia.rpc.convert.timestamps import time_from_proto, time_to_proto
 from precordia.v1 import ingest_pb2, types_pb2
 
@@ -43,6 +46,26 @@ def label_scheme_from_proto(number: ingest_pb2.LabelScheme) -> LabelScheme:
     if number not in _SCHEMES_BACK:
         raise InvalidArgument("This label scheme is not known here.", field="scheme")
     return _SCHEMES_BACK[number]
+
+
+def label_choices_from_proto(message: ingest_pb2.ImportLabelsHeader) -> LabelChoices:
+    """How a table is to be taken."""
+    return LabelChoices(
+        targets=tuple(message.target_columns),
+        statements=message.statements,
+        minimum_likelihood=message.minimum_likelihood,
+        mapping=message.mapping,
+        mapping_table=message.mapping_table,
+    )
+
+
+def label_choices_to_proto(choices: LabelChoices, message: ingest_pb2.ImportLabelsHeader) -> None:
+    """How a table is to be taken, into the header that it belongs to."""
+    message.target_columns.extend(choices.targets)
+    message.statements = choices.statements
+    message.minimum_likelihood = choices.minimum_likelihood
+    message.mapping = choices.mapping
+    message.mapping_table = choices.mapping_table
 
 
 def label_groups_to_proto(groups: Iterable[LabelGroup]) -> list[ingest_pb2.LabelGroup]:
@@ -129,6 +152,8 @@ def snapshot_to_proto(snapshot: Snapshot) -> ingest_pb2.Snapshot:
         ],
         created_at=time_to_proto(snapshot.created_at),
         label_groups=label_groups_to_proto(snapshot.label_groups),
+        only=record_filter_to_proto(snapshot.only) if snapshot.only != RecordFilter() else None,
+        left_out=snapshot.left_out,
     )
 
 
@@ -141,6 +166,8 @@ def snapshot_from_proto(message: ingest_pb2.Snapshot) -> Snapshot:
         splits=tuple(SplitCount(split.name, split.records, split.patients) for split in message.splits),
         label_groups=label_groups_from_proto(message.label_groups),
         created_at=time_from_proto(message, "created_at"),
+        only=record_filter_from_proto(message.only),
+        left_out=message.left_out,
     )
 
 
@@ -168,6 +195,7 @@ def label_import_to_proto(outcome: LabelImport) -> ingest_pb2.ImportLabelsRespon
         unmatched_rows=outcome.unmatched_rows,
         unlabelled_records=outcome.unlabelled_records,
         warnings=[types_pb2.Warning(code="label_table", message=remark) for remark in outcome.remarks],
+        unmapped_labels=[ingest_pb2.LabelCount(label=label, records=records) for label, records in outcome.unmapped],
     )
 
 
@@ -179,4 +207,5 @@ def label_import_from_proto(message: ingest_pb2.ImportLabelsResponse) -> LabelIm
         unmatched_rows=tuple(message.unmatched_rows),
         unlabelled_records=tuple(message.unlabelled_records),
         remarks=tuple(warning.message for warning in message.warnings),
+        unmapped=tuple((count.label, count.records) for count in message.unmapped_labels),
     )
