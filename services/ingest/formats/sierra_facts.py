@@ -92,6 +92,8 @@ def _beats(beats: Element | None) -> dict[str, tuple[float, ...]]:
         return {}
     try:
         step_mv = float(beats.get("resolution", "")) / 1000
+        if not 0 < abs(step_mv) < 1e12:
+            return {}
         return {
             beat.get("leadname", "")[:16]: tuple(
                 (stored_integers(decode_base64("".join(wave.itertext()))) * step_mv).tolist()

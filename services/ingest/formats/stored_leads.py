@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,6 +25,8 @@ from services.ingest.formats.facts import (
 )
 
 _SENTINEL = {np.dtype(np.int16): -(1 << 15), np.dtype(np.int32): -(1 << 31)}
+_SMALLEST, _LARGEST = 1e-15, 1e15
+"""Of a step, in any unit that there is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,8 +116,8 @@ def _scale(lead: StoredLead, hints: Hints) -> tuple[float, float, str]:
                 field="gain_adu_per_mv",
             )
         return gain, 0.0, Unit.MILLIVOLT.value
-    if not math.isfinite(lead.step) or lead.step == 0 or not math.isfinite(lead.origin):
-        raise UnreadableFile("The file states a lead whose step is no number, or 0.")
+    if not (_SMALLEST < abs(lead.step) < _LARGEST and abs(lead.origin) < _LARGEST):
+        raise UnreadableFile("The file states a lead whose step is no number that a lead can have.")
     baseline = 0.0 - lead.origin / lead.step
     unit = stated_unit(lead.unit)
     if unit is None and lead.unit:

@@ -5,6 +5,7 @@ Namespaces are taken off: devices disagree about them and agree about names.
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 from xml.etree.ElementTree import Element, TreeBuilder  # they only hold what defusedxml parses
@@ -112,9 +113,12 @@ def number(node: Element | None, path: str = ".") -> float | None:
     if not said:
         return None
     try:
-        return float(said)
+        value = float(said)
     except ValueError:
-        raise UnreadableFile(f"The XML file has no number in {path.rpartition('/')[2]}.") from None
+        value = math.nan
+    if not math.isfinite(value):
+        raise UnreadableFile(f"The XML file has no number in {path.rpartition('/')[2]}.")
+    return value
 
 
 def whole(node: Element | None, path: str = ".") -> int | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import resource
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,24 +60,41 @@ REAL = (
 )
 """Of the folder `formats`."""
 
-WORDS = (b"NaN", b"inf", b"1e308", b"-1", b"0", b"999999999999", b"", b"I", b"<", b"&x;", b"\xff", b"1.5.2", b"/", b'"')
+WORDS = (
+    "NaN",
+    "inf",
+    "1e308",
+    "-1",
+    "0",
+    "1",
+    "3",
+    "999999999999",
+    "",
+    "I",
+    "1.5.2",
+    "/",
+    "-32768",
+    "uV",
+    "Rhythm",
+    "A=",
+)
+FACTS = re.compile(r">([^<>]{1,40})<|=\"([^\"<>]{0,40})\"|: ?(\"[^\"]{0,40}\"|[\d.]+)[,}\s]")
 
 
 def rewritten(content: bytes, count: int, seed: int) -> Iterator[bytes]:
-    """The content with short texts and attributes replaced, so that it mostly stays well-formed."""
+    """The content with other words in place of short texts, attributes and values: well-formed, and wrong."""
     random = np.random.default_rng(seed)
-    step = 2 if content[:2] == b"\xff\xfe" else 1
-    marks = [place for place in range(0, len(content) - step) if content[place : place + 1] in (b">", b'"')]
+    encoding = "utf-16" if content[:2] == b"\xff\xfe" else "latin-1"
+    text = content.decode(encoding)
+    facts = list(FACTS.finditer(text))
     for _ in range(count):
-        damaged = content
-        for _ in range(int(random.integers(1, 4))):
-            at = marks[int(random.integers(0, len(marks)))] + step
-            end = next(
-                (place for place in range(at, min(at + 80, len(damaged))) if damaged[place : place + 1] in b'<"'), at
-            )
+        wrong = text
+        for place in sorted(random.choice(len(facts), 2, replace=False).tolist(), reverse=True):
+            start, end = facts[place].span(facts[place].lastindex or 0)
             word = WORDS[int(random.integers(0, len(WORDS)))]
-            damaged = damaged[:at] + (word if step == 1 else word.decode("latin-1").encode("utf-16-le")) + damaged[end:]
-        yield damaged
+            quoted = json.dumps(word) if content[:1] == b"{" and text[start] == '"' else word
+            wrong = wrong[:start] + quoted + wrong[end:]
+        yield wrong.encode(encoding)
 
 
 def damaged(source: Source, count: int, seed: int) -> Iterator[Source]:
