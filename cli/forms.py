@@ -30,6 +30,17 @@ def quality_form(quality: Quality | None) -> dict[str, Any] | None:
     return quality.to_json() if quality else None
 
 
+def remarks_text(remarks: Iterable[Remark]) -> str:
+    """Warnings for people: each said once, with all the leads it concerns."""
+    leads: dict[str, list[str]] = {}
+    for remark in remarks:
+        leads.setdefault(remark.message, []).append(remark.lead)
+    return "; ".join(
+        f"{' '.join(filter(None, concerned))}: {message}" if any(concerned) else message
+        for message, concerned in leads.items()
+    )
+
+
 def imported_form(source: str, stored: StoredRecording, created: bool) -> dict[str, Any]:
     """A recording that an import made; `source` is the path as given."""
     return {

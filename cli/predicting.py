@@ -180,7 +180,7 @@ def _table(output: Output, scored: Sequence[_Scored]) -> None:
             one.shown,
             one.prediction.recording_id,
             *(_score(score.value, score.threshold) for score in one.prediction.scores),
-            "; ".join(remark.message for remark in one.prediction.remarks),
+            forms.remarks_text(one.prediction.remarks),
         )
         for one in scored
     ]

@@ -101,7 +101,7 @@ def _table(output: Output, imported: tuple[Imported, ...]) -> None:
             f"{one.recording.sample_rate_hz:g}",
             one.recording.samples,
             "" if one.created else "was there",
-            "; ".join(remark.message for remark in one.recording.remarks),
+            forms.remarks_text(one.recording.remarks),
         )
         for one in imported
     ]
@@ -121,7 +121,7 @@ async def _preview(precordia: Connection, output: Output, paths: list[str], hint
             one.format,
             ", ".join(f"{name} {value}" for name, value in one.proposal.to_json().items()),
             ", ".join(one.missing_fields),
-            "; ".join(remark.message for remark in one.remarks),
+            forms.remarks_text(one.remarks),
         )
         for path, one in shown
     ]
