@@ -59,6 +59,7 @@ def clean(source: Source, pseudonyms: Pseudonyms) -> Cleaned:
     removed: dict[str, None] = {}
     after = _kept(before, pseudonyms, removed)
     _blank(after, _identities(before), removed)
+    _drop_empty_annotations(after)
     _say(before, after, pseudonyms)
     content = _written(before, after)
     if source.content[:128].strip(b"\0") and source.content[128:132] == b"DICM":
@@ -102,6 +103,16 @@ def _moved(text: str, pseudonyms: Pseudonyms) -> str:
         return ""
 
 
+def _drop_empty_annotations(dataset: Dataset) -> None:
+    """Annotations that said nothing but their text say nothing any more."""
+    items = list(dataset.get("WaveformAnnotationSequence") or ())
+    kept = [item for item in items if "ConceptNameCodeSequence" in item or "ConceptCodeSequence" in item]
+    if kept:
+        dataset.WaveformAnnotationSequence = kept
+    elif items:
+        del dataset.WaveformAnnotationSequence
+
+
 def _identities(dataset: Dataset) -> set[str]:
     """Words of what identifies the patient or people, to be found again in texts that stay."""
     words: set[str] = set()
@@ -129,7 +140,8 @@ def _say(before: Dataset, after: Dataset, pseudonyms: Pseudonyms) -> None:
     """Pseudonym, empty required attributes, and how the identity was taken out."""
     from pydicom.dataset import Dataset
 
-    after.PatientID = after.PatientName = pseudonyms.name
+    after.PatientID = pseudonyms.name
+    after.PatientName = f"{pseudonyms.name}^" if pseudonyms.known else ""
     for keyword in _EMPTIED:
         setattr(after, keyword, "")
     age = re.match(r"^(\d{3})Y$", str(before.get("PatientAge") or "").strip())

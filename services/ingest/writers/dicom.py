@@ -109,7 +109,8 @@ def _identified(sheet: Sheet, kind: _Kind) -> Dataset:
     dataset.Modality = "ECG"
     dataset.SeriesNumber = dataset.InstanceNumber = 1
     _say_times(dataset, start, known=recording.acquired_at is not None)
-    dataset.PatientName = dataset.PatientID = recording.patient_key[:64]
+    dataset.PatientID = recording.patient_key[:64]
+    dataset.PatientName = f"{recording.patient_key[:63]}^" if recording.patient_key else ""
     dataset.PatientBirthDate = ""
     dataset.PatientSex = {Sex.FEMALE: "F", Sex.MALE: "M", None: ""}[recording.sex]
     if recording.age_years is not None:

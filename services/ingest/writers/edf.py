@@ -61,7 +61,8 @@ def write(sheet: Sheet) -> tuple[WrittenFile, ...]:
         data_record_duration=records.seconds,
         annotations=[edfio.EdfAnnotation(*one) for one in _annotations(sheet, counts, records)],
     )
-    return (WrittenFile(f"{sheet.name}.edf", made.to_bytes(), tuple(_remarks(sheet, counts))),)
+    content = _with_short_starts(made.to_bytes(), len(signals), records)
+    return (WrittenFile(f"{sheet.name}.edf", content, tuple(_remarks(sheet, counts))),)
 
 
 def data_records(samples: int, rate_hz: float, channels: int) -> Records:
@@ -74,7 +75,10 @@ def data_records(samples: int, rate_hz: float, channels: int) -> Records:
         raise UnsupportedView("There is no sample to write.")
     most = max(1, min(_RECORD_BYTES // (2 * channels), int(_LONGEST_S * rate_hz)))
     for count in range(min(most, samples), 0, -1):
-        if samples % count == 0 and count / rate_hz >= min(0.1, samples / rate_hz) and _is_short(count / rate_hz):
+        seconds = count / rate_hz
+        if samples % count or seconds < min(0.1, samples / rate_hz):
+            continue
+        if _is_short(seconds):
             return Records(count, count / rate_hz, 0)
     period = Fraction(rate_hz).limit_denominator(1000)
     count = period.numerator * max(1, round(1 / period.denominator))
@@ -86,6 +90,21 @@ def data_records(samples: int, rate_hz: float, channels: int) -> Records:
 def _is_short(value: float) -> bool:
     """Whether eight characters hold the number exactly."""
     return float(_eight(value)) == value
+
+
+def _with_short_starts(content: bytes, channels: int, records: Records) -> bytes:
+    """The file with the start of every data record in few digits; edfio writes `21.119999999999997`.
+
+    The start stands first in the record's annotations, which come after the channels.
+    """
+    before = 2 * channels * records.samples
+    annotations = 2 * int(content[256 + 216 * (channels + 1) :][8 * channels : 8 * channels + 8])
+    changed = bytearray(content)
+    for place, at in enumerate(range(256 * (channels + 2) + before, len(content), before + annotations)):
+        _, _, rest = bytes(changed[at : at + annotations]).partition(b"\x14")
+        start = f"+{place * records.seconds:.6f}".rstrip("0").rstrip(".").encode()
+        changed[at : at + annotations] = (start + b"\x14" + rest)[:annotations].ljust(annotations, b"\0")
+    return bytes(changed)
 
 
 def _eight(value: float) -> str:
