@@ -5,6 +5,8 @@ import contextlib
 import logging
 import threading
 
+import grpc
+
 from precordia.catalog import ModelRef
 from precordia.client import Addresses, Connection
 from precordia.errors import PrecordiaError
@@ -20,11 +22,13 @@ from services.inference.loading import ModelLoader, ServingLimits
 from services.inference.long_work import LongWork
 from services.inference.memory import share_arenas
 from services.inference.models import Models
+from services.inference.oip_servicer import OPEN_INFERENCE_SERVICE, OpenInferenceServicer, register_open_inference
 from services.inference.predictor import Predictor
 from services.inference.profile import ProfileCache
 from services.inference.servicer import INFERENCE_SERVICE, InferenceServicer, register
 from services.inference.settings import InferenceSettings
 from services.inference.store import PredictionStore
+from services.inference.tensor_predictor import TensorPredictor
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +48,7 @@ def build(settings: InferenceSettings) -> ServiceApp:
     }
     operations = Operations(database, handlers)
     servicer = InferenceServicer(predictor, models, LongWork(operations, store))
+    open_inference = OpenInferenceServicer(TensorPredictor(models), models, upstream.registry)
     background: list[asyncio.Task[None]] = []
 
     async def startup() -> None:
@@ -62,11 +67,15 @@ def build(settings: InferenceSettings) -> ServiceApp:
         await upstream.close()
         database.dispose()
 
+    def serve(server: grpc.aio.Server) -> None:
+        register(server, servicer)
+        register_open_inference(server, open_inference)
+
     return ServiceApp(
         name="inference",
         settings=settings,
-        register=lambda server: register(server, servicer),
-        service_names=(INFERENCE_SERVICE,),
+        register=serve,
+        service_names=(INFERENCE_SERVICE, OPEN_INFERENCE_SERVICE),
         operations=operations,
         startup=startup,
         shutdown=shutdown,

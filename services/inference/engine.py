@@ -11,7 +11,7 @@ import logging
 import os
 import platform
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -26,6 +26,22 @@ from precordia.errors import FailedPrecondition, InvalidModel, MissingDependency
 log = logging.getLogger(__name__)
 
 Tensor = NDArray[np.float32]
+
+# ONNX Runtime's word for a tensor's elements, and the Open Inference Protocol's.
+_DATATYPES = {
+    "tensor(bool)": "BOOL",
+    "tensor(uint8)": "UINT8",
+    "tensor(uint16)": "UINT16",
+    "tensor(uint32)": "UINT32",
+    "tensor(uint64)": "UINT64",
+    "tensor(int8)": "INT8",
+    "tensor(int16)": "INT16",
+    "tensor(int32)": "INT32",
+    "tensor(int64)": "INT64",
+    "tensor(float16)": "FP16",
+    "tensor(float)": "FP32",
+    "tensor(double)": "FP64",
+}
 
 _CPU = "CPUExecutionProvider"
 _CUDA = "CUDAExecutionProvider"
@@ -42,10 +58,14 @@ class Device(Enum):
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """Name and shape of a graph's input or output; None stands for a free dimension."""
+    """Name and shape of a graph's input or output; None stands for a free dimension.
+
+    `datatype` is as the Open Inference Protocol writes it; empty where it has no word for it.
+    """
 
     name: str
     shape: tuple[int | None, ...]
+    datatype: str = "FP32"
 
 
 class Session(ABC):
@@ -57,12 +77,21 @@ class Session(ABC):
     outputs: tuple[TensorSpec, ...]
 
     @abstractmethod
+    def compute(self, tensors: Mapping[str, Tensor], outputs: Sequence[str]) -> list[NDArray[Any]]:
+        """The named outputs as the graph gives them, in the order of the names.
+
+        Raises:
+            InvalidModel: the graph cannot run on these tensors.
+        """
+
     def run(self, tensors: Mapping[str, Tensor], output: str) -> Tensor:
         """The named output, (batch, outputs), float32.
 
         Raises:
             InvalidModel: the graph cannot run on these tensors.
         """
+        (answer,) = self.compute(tensors, [output])
+        return np.asarray(answer, dtype=np.float32).reshape(answer.shape[0], -1)
 
     @abstractmethod
     def release(self) -> None:
@@ -148,29 +177,33 @@ class _OnnxSession(Session):
     def __init__(self, session: Any) -> None:
         self._session = session
         self.providers = tuple(session.get_providers())
-        self.inputs = tuple(TensorSpec(node.name, _shape(node.shape)) for node in session.get_inputs())
-        self.outputs = tuple(TensorSpec(node.name, _shape(node.shape)) for node in session.get_outputs())
+        self.inputs = tuple(map(_spec, session.get_inputs()))
+        self.outputs = tuple(map(_spec, session.get_outputs()))
         self._shrink = ort.RunOptions()
         self._shrink.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
-    def run(self, tensors: Mapping[str, Tensor], output: str) -> Tensor:
-        answer = self._run(dict(tensors), output, None)
-        return answer.reshape(answer.shape[0], -1)
+    def compute(self, tensors: Mapping[str, Tensor], outputs: Sequence[str]) -> list[NDArray[Any]]:
+        """See `Session.compute`."""
+        return self._run(dict(tensors), list(outputs), None)
 
     def release(self) -> None:
         smallest = {spec.name: np.zeros(_one(spec.shape), np.float32) for spec in self.inputs}
-        self._run(smallest, self.outputs[0].name, self._shrink)
+        self._run(smallest, [self.outputs[0].name], self._shrink)
 
-    def _run(self, tensors: dict[str, Tensor], output: str, options: Any) -> Tensor:
+    def _run(self, tensors: dict[str, Tensor], outputs: list[str], options: Any) -> list[NDArray[Any]]:
         try:
-            (answer,) = self._session.run([output], tensors, options)
+            answers: list[NDArray[Any]] = self._session.run(outputs, tensors, options)
         except Exception as error:  # as above: no common base class
             log.warning("a graph does not run: %s", error)
             raise InvalidModel(
                 f"ONNX Runtime {ort.__version__} cannot run this graph on its manifest's input "
                 f"({type(error).__name__}). Publish the model again with a manifest that fits the graph."
             ) from None
-        return np.asarray(answer, dtype=np.float32)
+        return answers
+
+
+def _spec(node: Any) -> TensorSpec:
+    return TensorSpec(node.name, _shape(node.shape), _DATATYPES.get(node.type, ""))
 
 
 def _shape(shape: list[Any]) -> tuple[int | None, ...]:

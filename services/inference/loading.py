@@ -22,7 +22,10 @@ from services.inference.batching import Batcher
 from services.inference.engine import Engine, Session
 from services.inference.memory import give_back
 from services.inference.profile import Profile, ProfileCache, measure, policy_for
-from services.inference.scoring import Job, Scored, Scorer
+from services.inference.running import Answer, Job, Runner
+from services.inference.scoring import Scorer
+from services.inference.statistics import ServingStatistics
+from services.inference.tensors import TensorRunner
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +47,9 @@ class ServingModel:
     digest: str
     manifest: Manifest
     session: Session
-    scorer: Scorer
-    batcher: Batcher[Job, Scored]
+    batcher: Batcher[Job, Answer]
     profile: Profile
+    statistics: ServingStatistics
 
     def describe(self, version: ModelVersion, aliases: Sequence[str]) -> LoadedModel:
         """What an operator sees of it, under one of its names."""
@@ -112,8 +115,10 @@ class ModelLoader:
         gc.collect()
         gc.freeze()
         give_back()
-        batcher: Batcher[Job, Scored] = Batcher(scorer, policy, name=f"{version.name}-{version.version}")
-        return ServingModel(version.digest, version.manifest, session, scorer, batcher, profile)
+        statistics = ServingStatistics()
+        runner = Runner(scorer, TensorRunner(session), statistics)
+        batcher: Batcher[Job, Answer] = Batcher(runner, policy, name=f"{version.name}-{version.version}")
+        return ServingModel(version.digest, version.manifest, session, batcher, profile, statistics)
 
     def _profile(self, graph_sha256: str, session: Session, scorer: Scorer) -> Profile:
         device = f"{self._engine.device}|{session.providers[0]}|max_batch={self._limits.max_batch}"

@@ -111,9 +111,13 @@ class Models:
 
     def loaded(self) -> list[LoadedModel]:
         """Every loaded model, under each name and version it is held for."""
+        return [model.serving.describe(model.version, self._aliases(model.version)) for model in self.held()]
+
+    def held(self) -> list[ResolvedModel]:
+        """The same as it is held, by name and version."""
         versions = {version.ref: version for version in self._meanings.values() if version.digest in self._serving}
         return [
-            self._serving[version.digest].describe(version, self._aliases(version))
+            ResolvedModel(version, self._serving[version.digest])
             for _, version in sorted(versions.items(), key=lambda entry: (entry[0].name, entry[0].version))
         ]
 

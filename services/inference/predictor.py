@@ -17,9 +17,12 @@ from precordia.errors import Cancelled, DeadlineExceeded, InvalidArgument, Preco
 from precordia.prediction import PredictInput, Prediction, Priority, Score
 from precordia.record import Signal
 from precordia.stored import StoredRecording
+from services.inference.calls import answers_to
 from services.inference.loading import OperatingPoints
 from services.inference.models import Models, ResolvedModel
-from services.inference.scoring import Job, Scored
+from services.inference.running import Answer
+from services.inference.scoring import EcgJob, Scored
+from services.inference.tensors import TensorAnswer
 
 MAX_INPUTS = 256
 _FETCHES = 16
@@ -67,12 +70,12 @@ class Predictor:
             described(outcome, source, model, points) for outcome, source in zip(outcomes, inputs, strict=True)
         )
 
-    async def _jobs(self, inputs: Sequence[PredictInput], points: OperatingPoints) -> list[Job | PrecordiaError]:
+    async def _jobs(self, inputs: Sequence[PredictInput], points: OperatingPoints) -> list[EcgJob | PrecordiaError]:
         if all(source.signal is not None for source in inputs):
             return [_inline(source, points) for source in inputs]
         return await asyncio.gather(*(self._job(source, points) for source in inputs))
 
-    async def _job(self, source: PredictInput, points: OperatingPoints) -> Job | PrecordiaError:
+    async def _job(self, source: PredictInput, points: OperatingPoints) -> EcgJob | PrecordiaError:
         if source.signal is not None or not source.recording_id:
             return _inline(source, points)
         try:
@@ -82,67 +85,29 @@ class Predictor:
             raise
         except PrecordiaError as error:
             return error
-        return Job(signal, stored.age_years, stored.sex, points.temperature)
+        return EcgJob(signal, stored.age_years, stored.sex, points.temperature)
 
     async def _score(
         self,
         model: ResolvedModel,
-        jobs: Sequence[Job | PrecordiaError],
+        jobs: Sequence[EcgJob | PrecordiaError],
         priority: Priority,
         deadline: float | None,
     ) -> list[Scored | PrecordiaError]:
-        runnable = [job for job in jobs if isinstance(job, Job)]
-        replies: list[_LoopReply] = [_LoopReply() for _ in runnable]
-        model.serving.batcher.put(runnable, replies, priority=priority, deadline=deadline)
-        answers = iter(await _answers(replies))
-        return [next(answers) if isinstance(job, Job) else job for job in jobs]
+        runnable = [job for job in jobs if isinstance(job, EcgJob)]
+        answers = iter(await answers_to(model.serving, runnable, priority=priority, deadline=deadline))
+        return [_scored(next(answers)) if isinstance(job, EcgJob) else job for job in jobs]
 
 
-class _LoopReply:
-    """A reply that is awaited on the event loop; lighter than a future for threads wrapped into one."""
-
-    __slots__ = ("_loop", "waiter")
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.waiter: asyncio.Future[Scored | PrecordiaError] = self._loop.create_future()
-
-    def cancelled(self) -> bool:
-        return self.waiter.cancelled()
-
-    def set_running_or_notify_cancel(self) -> bool:
-        return not self.waiter.cancelled()
-
-    def set_result(self, result: Scored) -> None:
-        self._loop.call_soon_threadsafe(self._settle, result)
-
-    def set_exception(self, exception: BaseException) -> None:
-        assert isinstance(exception, PrecordiaError), "the batcher answers with our errors"
-        self._loop.call_soon_threadsafe(self._settle, exception)
-
-    def _settle(self, outcome: Scored | PrecordiaError) -> None:
-        if not self.waiter.done():
-            self.waiter.set_result(outcome)
-
-
-async def _answers(replies: Sequence[_LoopReply]) -> list[Scored | PrecordiaError]:
-    """Waits for all; a caller who goes away takes what still waits out of the queue."""
-    try:
-        outcomes = [await reply.waiter for reply in replies]
-    except BaseException:
-        for reply in replies:
-            reply.waiter.cancel()
-        raise
-    for outcome in outcomes:
-        if isinstance(outcome, DeadlineExceeded):
-            raise outcome
-    return outcomes
-
-
-def _inline(source: PredictInput, points: OperatingPoints) -> Job | PrecordiaError:
+def _inline(source: PredictInput, points: OperatingPoints) -> EcgJob | PrecordiaError:
     if source.signal is None:
         return InvalidArgument("An input has a recording's id or a signal.", field="inputs.source")
-    return Job(source.signal, source.age_years, source.sex, points.temperature)
+    return EcgJob(source.signal, source.age_years, source.sex, points.temperature)
+
+
+def _scored(answer: Answer | PrecordiaError) -> Scored | PrecordiaError:
+    assert not isinstance(answer, TensorAnswer), "an ECG's answer is scores"
+    return answer
 
 
 def described(

@@ -19,6 +19,7 @@ from precordia.record import Remark, Sex, Signal, Unit
 from precordia.signal import Conditioned, Conditioner, conditioner
 from precordia.steps import Step
 from services.inference.engine import Session, Tensor, TensorSpec
+from services.inference.statistics import Phases
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ LONGEST_S = 3600
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
+class EcgJob:
     """One ECG to score, with what is known of the patient."""
 
     signal: Signal
@@ -52,6 +53,8 @@ class Scored:
     windows: int
     input_sha256: str
     remarks: tuple[Remark, ...]
+    phases: Phases
+    """The run that made them."""
 
 
 class Scorer:
@@ -73,12 +76,17 @@ class Scorer:
         self._conditioners: dict[_Kind, Conditioner] = {}
         self.max_rows = max_rows
 
-    def __call__(self, jobs: Sequence[Job]) -> list[Scored | PrecordiaError]:
-        """A result or an error for each job, in order."""
+    def __call__(self, jobs: Sequence[EcgJob], phases: Phases | None = None) -> list[Scored | PrecordiaError]:
+        """A result or an error for each job, in order; `phases` is told how far the run is."""
+        phases = phases or Phases()
         conditioned = [self._condition(job) for job in jobs]
         ready = [(job, made) for job, made in zip(jobs, conditioned, strict=True) if isinstance(made, Conditioned)]
+        phases.prepared()
         outputs = iter(self._run(ready))
-        return [self._scored(job, made, outputs) for job, made in zip(jobs, conditioned, strict=True)]
+        phases.inferred()
+        answers = [self._scored(job, made, outputs, phases) for job, made in zip(jobs, conditioned, strict=True)]
+        phases.finished()
+        return answers
 
     def rehearse(self, rows: int) -> None:
         """One run on zeros, for warming up and measuring."""
@@ -91,7 +99,7 @@ class Scorer:
     def _columns(self) -> int:
         return len(self._manifest.co_inputs.columns) if self._manifest.co_inputs else 0
 
-    def _condition(self, job: Job) -> Conditioned | PrecordiaError:
+    def _condition(self, job: EcgJob) -> Conditioned | PrecordiaError:
         signal = job.signal
         if signal.values.shape[1] > LONGEST_S * signal.sample_rate_hz:
             return TooLarge(
@@ -119,7 +127,7 @@ class Scorer:
             log.exception("an ECG could not be conditioned")
             return InternalError("This ECG could not be conditioned; the service's log has the cause.")
 
-    def _run(self, ready: Sequence[tuple[Job, Conditioned]]) -> list[Tensor]:
+    def _run(self, ready: Sequence[tuple[EcgJob, Conditioned]]) -> list[Tensor]:
         """Raw outputs of each ECG, (windows, outputs): all windows in as few runs as they fit."""
         if not ready:
             return []
@@ -146,14 +154,14 @@ class Scorer:
             )
         return outputs
 
-    def _co_inputs(self, jobs: Sequence[Job], windows: Sequence[int]) -> Tensor | None:
+    def _co_inputs(self, jobs: Sequence[EcgJob], windows: Sequence[int]) -> Tensor | None:
         if self._manifest.co_inputs is None:
             return None
         table = [[_co_input(column, job) for column in self._manifest.co_inputs.columns] for job in jobs]
         return np.repeat(np.asarray(table, np.float32), windows, axis=0)
 
     def _scored(
-        self, job: Job, made: Conditioned | PrecordiaError, outputs: Iterator[Tensor]
+        self, job: EcgJob, made: Conditioned | PrecordiaError, outputs: Iterator[Tensor], phases: Phases
     ) -> Scored | PrecordiaError:
         if isinstance(made, PrecordiaError):
             return made
@@ -166,9 +174,10 @@ class Scorer:
             windows=int(raw.shape[0]),
             input_sha256=hashlib.sha256(made.x.data).hexdigest(),
             remarks=made.remarks + self._missing(job),
+            phases=phases,
         )
 
-    def _missing(self, job: Job) -> tuple[Remark, ...]:
+    def _missing(self, job: EcgJob) -> tuple[Remark, ...]:
         sources = {column.source for column in self._manifest.co_inputs.columns} if self._manifest.co_inputs else set()
         remarks = []
         if job.age_years is None and "age_years" in sources:
@@ -206,7 +215,7 @@ def aggregate(values: Scores, aggregation: Aggregation) -> Scores:
     return mean
 
 
-def _co_input(column: CoInput, job: Job) -> float:
+def _co_input(column: CoInput, job: EcgJob) -> float:
     value: float | None = {
         "age_years": job.age_years,
         "sex_female": None if job.sex is None else float(job.sex is Sex.FEMALE),

@@ -15,7 +15,7 @@ from services.inference.loading import ModelLoader, ServingLimits
 from services.inference.models import Models
 from services.inference.predictor import Predictor
 from services.inference.profile import ProfileCache
-from services.inference.scoring import Job
+from services.inference.scoring import EcgJob
 from tests.services.inference.graphs import bias_graph, contract, levels
 from tests.services.inference.memory_recordings import MemoryRecordings
 from tests.services.inference.memory_registry import MemoryRegistry
@@ -126,7 +126,7 @@ async def test_a_request_in_flight_keeps_the_model_it_began_with(registry: Memor
     async with models.use(CHAMPION) as held:
         await registry.publish("m", contract("a"), bias_graph(2.0), alias="champion")
         await until(lambda: [model.version for model in models.loaded()] == [2])
-        (future,) = held.serving.batcher.submit([Job(levels(0.0))])
+        (future,) = held.serving.batcher.submit([EcgJob(levels(0.0))])
         assert (await asyncio.wrap_future(future)).values.tolist() == [1.0]
 
 

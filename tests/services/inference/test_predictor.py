@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from precordia.catalog import ModelRef
 from precordia.errors import DeadlineExceeded, InvalidArgument, Overloaded
@@ -33,10 +35,10 @@ class SlowSession(Session):
         self.run_s = 0.0
         self.runs = 0
 
-    def run(self, tensors: Mapping[str, Tensor], output: str) -> Tensor:
+    def compute(self, tensors: Mapping[str, Tensor], outputs: Sequence[str]) -> list[NDArray[Any]]:
         self.runs += 1
         time.sleep(self.run_s)
-        return self._session.run(tensors, output)
+        return self._session.compute(tensors, outputs)
 
     def release(self) -> None:
         self._session.release()
