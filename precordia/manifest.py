@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from precordia.errors import InvalidManifest, PrecordiaError
 from precordia.leads import parse_leads
-from precordia.record import Unit
+from precordia.record import Sex, Unit
 from precordia.steps import Step
 
 SCHEMA_VERSION = 1
@@ -107,6 +107,18 @@ class CoInputs:
 
     name: str
     columns: tuple[CoInput, ...]
+
+    def row(self, age_years: float | None, sex: Sex | None) -> tuple[float, ...]:
+        """The numbers of one person, in order; what is not known takes its column's default."""
+        known = {"age_missing": float(age_years is None), "sex_missing": float(sex is None)}
+        if age_years is not None:
+            known["age_years"] = age_years
+        if sex is not None:
+            known |= {"sex_female": float(sex is Sex.FEMALE), "sex_male": float(sex is Sex.MALE)}
+        return tuple(
+            (known[column.source] - column.offset) / column.scale if column.source in known else column.default
+            for column in self.columns
+        )
 
 
 @dataclass(frozen=True)

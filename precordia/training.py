@@ -58,12 +58,20 @@ class TrainingSpec:
 
 @dataclass(frozen=True)
 class NetworkInfo:
-    """A network that can be trained from scratch, with its size at 12 leads and 5 outputs."""
+    """A network that can be trained from scratch, with its size at 12 leads and 5 outputs.
+
+    Attributes:
+        flops: multiplications with addition for one ECG of `duration_s` at `sample_rate_hz`, as
+            papers count them; 0 = not known.
+    """
 
     name: str
     summary: str
     parameters: int
     reference: str
+    flops: int = 0
+    sample_rate_hz: float = 0.0
+    duration_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,8 @@ class DsailSnu(nn.Module):
         for block in self.blocks:
             x = block(x)
         x = self.dropout(torch.relu(self.norm(x)))
-        return x.amax(dim=(2, 3))
+        largest: Tensor = x.amax(dim=(2, 3))
+        return largest
 
     def forward(self, x_blt: Tensor, beside_bn: Tensor) -> Tensor:
         """(B, L, T) and (B, N), both float32, to logits (B, K)."""

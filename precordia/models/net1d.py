@@ -114,7 +114,8 @@ class Net1D(nn.Module):
         x = nn.functional.silu(self.stem_norm(x) if self.config.batch_norm else x)
         for stage in self.stages:
             x = stage(x)
-        return x.mean(dim=(2, 3))
+        mean: Tensor = x.mean(dim=(2, 3))
+        return mean
 
     def forward(self, x_blt: Tensor) -> Tensor:
         """(B, L, T) float32 to logits (B, K)."""

@@ -98,16 +98,22 @@ class ListNetworksRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class Network(_message.Message):
-    __slots__ = ("name", "summary", "parameters", "reference")
+    __slots__ = ("name", "summary", "parameters", "reference", "flops", "sample_rate_hz", "duration_s")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    FLOPS_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_RATE_HZ_FIELD_NUMBER: _ClassVar[int]
+    DURATION_S_FIELD_NUMBER: _ClassVar[int]
     name: str
     summary: str
     parameters: int
     reference: str
-    def __init__(self, name: _Optional[str] = ..., summary: _Optional[str] = ..., parameters: _Optional[int] = ..., reference: _Optional[str] = ...) -> None: ...
+    flops: int
+    sample_rate_hz: float
+    duration_s: float
+    def __init__(self, name: _Optional[str] = ..., summary: _Optional[str] = ..., parameters: _Optional[int] = ..., reference: _Optional[str] = ..., flops: _Optional[int] = ..., sample_rate_hz: _Optional[float] = ..., duration_s: _Optional[float] = ...) -> None: ...
 
 class ListNetworksResponse(_message.Message):
     __slots__ = ("networks",)

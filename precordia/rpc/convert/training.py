@@ -112,7 +112,15 @@ def network_to_proto(network: NetworkInfo) -> trainer_pb2.Network:
 
 def network_from_proto(message: trainer_pb2.Network) -> NetworkInfo:
     """A network that can be trained from scratch."""
-    return NetworkInfo(message.name, message.summary, message.parameters, message.reference)
+    return NetworkInfo(
+        message.name,
+        message.summary,
+        message.parameters,
+        message.reference,
+        message.flops,
+        message.sample_rate_hz,
+        message.duration_s,
+    )
 
 
 def trainer_status_to_proto(status: TrainerStatus) -> trainer_pb2.GetTrainerStatusResponse:

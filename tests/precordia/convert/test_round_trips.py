@@ -311,7 +311,7 @@ def test_training_without_a_base_is_refused() -> None:
 
 
 def test_networks_and_trainer_status_come_back() -> None:
-    network = NetworkInfo("InceptionTime", "Six modules", 457_000, "Ismail Fawaz 2020")
+    network = NetworkInfo("InceptionTime", "Six modules", 457_000, "Ismail Fawaz 2020", 460_000_000, 100.0, 10.0)
     status = TrainerStatus(False, "Install the extra 'train'.", "local", ("cpu",), 1, 2)
     assert training.network_from_proto(training.network_to_proto(network)) == network
     assert training.trainer_status_from_proto(training.trainer_status_to_proto(status)) == status
