@@ -40,18 +40,22 @@ def lost_samples(rows: Rows32, flat_run: int, tolerance: float, clip_run: int, e
     counts = np.zeros((rows.shape[0], 3), np.intp)
     for index in range(rows.shape[0]):
         row = rows[index]
-        counts[index, MISSING] = _fill(row)
-        least, most = row[0], row[0]
+        least, most = np.float32(np.inf), np.float32(-np.inf)
         start, level = 0, row[0]
         for at in range(row.size):
             value = row[at]
-            least, most = min(least, value), max(most, value)
-            if abs(value - level) > tolerance:
+            # What is missing belongs to no run, and is neither least nor most: it compares as false.
+            if value < least:
+                least = value
+            if value > most:
+                most = value
+            if not abs(value - level) <= tolerance:
                 if at - start >= flat_run:
                     counts[index, FLAT] += at - start
                 start, level = at, value
         if row.size - start >= flat_run:
             counts[index, FLAT] += row.size - start
+        counts[index, MISSING] = _fill(row)
         counts[index, CLIPPED] = _clipped(row, least, most, flat_run, clip_run, edge, steep * (most - least))
     return counts
 

@@ -13,6 +13,8 @@ from precordia.signal import _quality_kernels as kernels
 
 USABLE_MV = 0.02
 """Four usual steps: more than rounding leaves."""
+KEPT_MV = 0.005
+"""A law that leaves less is kept: one usual step."""
 POOR_MV = 0.1
 """One millimetre on paper."""
 
@@ -48,7 +50,7 @@ def disagreement(values: NDArray[np.float32], leads: tuple[str, ...], lost: set[
     worst = float(spread.max())
     if worst < USABLE_MV:
         return []
-    broken = {index for index, value in zip(known, spread, strict=True) if value >= max(USABLE_MV, worst / 8)}
+    broken = {index for index, value in zip(known, spread, strict=True) if value >= max(KEPT_MV, worst / 6)}
     lead = _culprit(set(known), broken)
     grade, limit = (Grade.POOR, POOR_MV) if worst >= POOR_MV else (Grade.USABLE, USABLE_MV)
     what = f"Lead {lead} does not fit" if lead else "The limb leads do not fit"

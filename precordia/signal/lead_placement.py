@@ -13,7 +13,12 @@ from precordia.signal import _quality_kernels as kernels
 
 Rows = NDArray[np.float32]
 
+P_S, LEVEL_S, QRS_S = (-0.24, -0.088), (-0.112, -0.072), (-0.072, 0.08)
+QRST_S, BEAT_S = (-0.072, 0.4), (-0.24, 0.44)
+"""Parts of a beat against the middle of its QRS."""
 _BIN_S = 0.008
+LONGEST_BIN_S = 0.012
+"""Below 83 Hz a QRS is a few samples, and has no shape to be judged by."""
 _BEFORE_S = 0.28
 _LENGTH_S = 0.72
 _MOST_BEATS = 16
@@ -31,6 +36,17 @@ ORDER_SHARE = 0.85
 _CHEST = ("V1", "V2", "V3", "V4", "V5", "V6")
 _PAIRS = tuple(combinations(range(6), 2))
 
+
+def _orders() -> NDArray[np.intp]:
+    """The natural order of the chest leads, then one for each pair that is exchanged, (16, 6)."""
+    orders = np.tile(np.arange(6), (1 + len(_PAIRS), 1))
+    for order, (one, other) in zip(orders[1:], _PAIRS, strict=True):
+        order[[one, other]] = order[[other, one]]
+    return orders
+
+
+_ORDERS = _orders()
+
 PULSE_MV = 1.0
 _PULSE_OFF_MV = 0.08
 
@@ -40,14 +56,16 @@ class TypicalBeat:
     """The median beat of each lead against its own level before the QRS, in bins of 8 ms.
 
     Attributes:
-        values: (leads, bins), in the signal's unit.
+        values: (leads, bins), in the signal's unit; a bin is 8 ms, or one sample where that is more.
         middle: the bin of the QRS's middle.
+        bin_s: length of a bin.
         lost: leads that are flat or missing; their beat says nothing but that.
     """
 
     leads: tuple[str, ...]
     values: Rows
     middle: int
+    bin_s: float
     lost: frozenset[str] = frozenset()
 
     def lead(self, name: str) -> Rows:
@@ -55,14 +73,18 @@ class TypicalBeat:
         row: Rows = self.values[self.leads.index(name)]
         return row
 
+    def part(self, name: str, span_s: tuple[float, float]) -> Rows:
+        """One lead between two times against the QRS's middle, (bins,)."""
+        return self.lead(name)[bins_of(span_s, self.middle, self.bin_s)]
+
     def p_wave(self, name: str) -> float:
         """Largest plus smallest value of the P wave: positive where it is upright."""
-        part = self.lead(name)[self.middle - 30 : self.middle - 11]
+        part = self.part(name, P_S)
         return float(part.max() + part.min())
 
     def qrs(self, name: str) -> float:
         """Largest plus smallest value of the QRS: positive where it is upright."""
-        part = self.lead(name)[self.middle - 9 : self.middle + 10]
+        part = self.part(name, QRS_S)
         return float(part.max() + part.min())
 
     def has(self, *names: str) -> bool:
@@ -70,12 +92,18 @@ class TypicalBeat:
         return set(names) <= set(self.leads) - self.lost
 
 
+def bins_of(span_s: tuple[float, float], middle: int, bin_s: float) -> slice:
+    """The bins between two times against the QRS's middle."""
+    first, last = (middle + round(at_s / bin_s) for at_s in span_s)
+    return slice(max(first, 0), last)
+
+
 def typical_beat(values: Rows, leads: tuple[str, ...], rate_hz: float, lost: set[str]) -> TypicalBeat | None:
     """The median beat, found in the leads that are not lost; None where too few beats are seen."""
     width = max(1, round(_BIN_S * rate_hz))
     before, bins = round(_BEFORE_S * rate_hz), int(_LENGTH_S * rate_hz) // width
     kept = [index for index, lead in enumerate(leads) if lead not in lost]
-    if not kept or values.shape[1] < 4 * before or before < 4 or bins < 60:
+    if not kept or values.shape[1] < 4 * before or width / rate_hz > LONGEST_BIN_S:
         return None
     speed = kernels.steepness(values if len(kept) == len(leads) else values[kept], width)
     places = kernels.beat_places(speed, max(1, round(0.08 * rate_hz)), round(0.25 * rate_hz), 0.45)
@@ -83,9 +111,9 @@ def typical_beat(values: Rows, leads: tuple[str, ...], rate_hz: float, lost: set
     if places.size < _FEWEST_BEATS:
         return None
     beats = kernels.median_beats(values, places, before, bins, width)
-    middle = round(before / width)
-    beats -= beats[:, middle - 14 : middle - 9].mean(axis=1, keepdims=True)
-    return TypicalBeat(leads, beats, middle, frozenset(lost))
+    middle, bin_s = round(before / width), width / rate_hz
+    beats -= beats[:, bins_of(LEVEL_S, middle, bin_s)].mean(axis=1, keepdims=True)
+    return TypicalBeat(leads, beats, middle, bin_s, frozenset(lost))
 
 
 def misplaced(beat: TypicalBeat, *, limbs: bool) -> list[Finding]:
@@ -109,7 +137,7 @@ def _arms(beat: TypicalBeat) -> Finding | None:
     """Lead I unlike V6 and upside down: its P wave points down, or its QRS does while that of aVR points up."""
     if not beat.has("I", "aVR", "V6"):
         return None
-    likeness = _likeness(beat.lead("I")[5:], beat.lead("V6")[5:])
+    likeness = _likeness(beat.part("I", BEAT_S), beat.part("V6", BEAT_S))
     p_wave = beat.p_wave("I")
     turned = p_wave < -P_MV or (p_wave <= P_MV and beat.qrs("I") < 0 < beat.qrs("aVR"))
     if likeness >= 0 or not turned:
@@ -128,7 +156,7 @@ def _arm_and_leg(beat: TypicalBeat) -> Finding | None:
     """Lead II unlike V6, its P wave down and that of aVR up."""
     if not beat.has("II", "aVR", "V6") or beat.p_wave("II") >= -P_IN_TWO_MV or beat.p_wave("aVR") <= P_MV:
         return None
-    likeness = _likeness(beat.lead("II")[5:], beat.lead("V6")[5:])
+    likeness = _likeness(beat.part("II", BEAT_S), beat.part("V6", BEAT_S))
     if likeness >= 0:
         return None
     return Finding(
@@ -165,17 +193,18 @@ def _chest_order(beat: TypicalBeat) -> Finding | None:
     """V1 to V6 change step by step; where swapping two of them makes the steps much smaller, they look swapped."""
     if not beat.has(*_CHEST):
         return None
-    part = np.stack([beat.lead(name)[beat.middle - 9 : beat.middle + 50] for name in _CHEST])
+    part = np.stack([beat.part(name, QRST_S) for name in _CHEST])
     size = np.sqrt((part * part).sum(axis=1, keepdims=True))
     if size.min() <= 0:
         return None
     part = part / size
     apart = np.sqrt(np.maximum(2.0 - 2.0 * (part @ part.T), 0.0))
-    natural = _steps(apart, list(range(6)))
-    best, pair = min((_steps(apart, _swapped(pair)), pair) for pair in _PAIRS)
+    steps = apart[_ORDERS[:, :-1], _ORDERS[:, 1:]].sum(axis=1)
+    natural, which = float(steps[0]), int(np.argmin(steps[1:]))
+    best = float(steps[1 + which])
     if natural <= 0 or best >= ORDER_SHARE * natural:
         return None
-    one, other = (_CHEST[index] for index in pair)
+    one, other = (_CHEST[index] for index in _PAIRS[which])
     return Finding(
         Defect.CHEST_ORDER,
         Grade.POOR,
@@ -184,16 +213,6 @@ def _chest_order(beat: TypicalBeat) -> Finding | None:
         best / natural,
         ORDER_SHARE,
     )
-
-
-def _swapped(pair: tuple[int, int]) -> list[int]:
-    order = list(range(6))
-    order[pair[0]], order[pair[1]] = order[pair[1]], order[pair[0]]
-    return order
-
-
-def _steps(apart: NDArray[np.float32], order: list[int]) -> float:
-    return float(apart[order[:-1], order[1:]].sum())
 
 
 def calibration_pulse(values: Rows, leads: tuple[str, ...], rate_hz: float) -> list[Finding]:

@@ -42,6 +42,8 @@ SMOOTH_S = 0.02
 BLOCK_S = 0.2
 MAINS_HZ = (50, 60)
 LOWEST_RATE_FOR_NOISE_HZ = 200.0
+HUM_MARGIN = 1.15
+"""A mains frequency that is off is measured a tenth too small; what it leaves must not be taken for noise."""
 
 PLACEMENT_S = 60.0
 """Between leads, the first minute is looked at: electrodes are not swapped halfway."""
@@ -170,8 +172,9 @@ def _measure(values: Rows, rate_hz: float, *, physical: bool) -> _Measures:
     noise = None
     if physical and rate_hz >= LOWEST_RATE_FOR_NOISE_HZ and samples >= rate_hz:
         half = max(1, round(SMOOTH_S * rate_hz / 2))
-        power = kernels.quiet_noise(values, 2 * half + 1, round(QUIET_S * rate_hz)) ** 2
-        of_hum = hum[0] ** 2 / 2e6 if hum else 0.0
+        width = 2 * half + 1
+        power = kernels.quiet_noise(values, width, round(QUIET_S * rate_hz)) ** 2
+        of_hum = (HUM_MARGIN * hum[0] / 1e3 * _rest_after_mean(hum[1] / rate_hz, width)) ** 2 / 2 if hum else 0.0
         noise = np.sqrt(np.maximum(power - of_hum, 0.0)) * 1e3
     return _Measures(
         missing=lost[:, kernels.MISSING],
@@ -182,6 +185,12 @@ def _measure(values: Rows, rate_hz: float, *, physical: bool) -> _Measures:
         baseline_mv=_wander(lines) if lines is not None else None,
         noise_uv=noise,
     )
+
+
+def _rest_after_mean(turns: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    """What a sine of `turns` periods a sample keeps of its size when a moving mean over `width` is taken off."""
+    rest: NDArray[np.float64] = 1.0 - np.sin(np.pi * turns * width) / (width * np.sin(np.pi * turns))
+    return rest
 
 
 @dataclass(frozen=True)
