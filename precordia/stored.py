@@ -123,6 +123,15 @@ def describe(
 
 
 @dataclass(frozen=True)
+class ImportProfile:
+    """What is known about all files of one kind, under a name."""
+
+    name: str
+    hints: Hints
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class ImportPreview:
     """What a reader would do with a source, and what it would still need to be told.
 

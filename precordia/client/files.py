@@ -90,8 +90,8 @@ def find_sources(paths: Iterable[str | Path]) -> Found:
     for path in paths:
         for file in _expanded(path):
             if is_archive(file) and file.is_file():
-                sources, beside = _in_archive(file)
-                found.update((source.path, source) for source in sources if source.path not in found)
+                inside, beside = _in_archive(file)
+                found.update((source.path, source) for source in inside if source.path not in found)
                 left_out.update(dict.fromkeys(beside))
                 continue
             header, companions = source_of(Disk(), file)

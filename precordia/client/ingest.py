@@ -10,7 +10,7 @@ from precordia.client.datasets import DatasetCalls
 from precordia.client.operations import OperationsClient
 from precordia.client.peer import LONG_CALL_S, Peer, new_request_id
 from precordia.client.uploads import Download, chunks, measure
-from precordia.errors import UnreadableFile
+from precordia.errors import NotFound, UnreadableFile
 from precordia.operation import Operation
 from precordia.record import Hints, Recording, Remark, Signal
 from precordia.rpc.convert.native import recording_from_proto
@@ -18,12 +18,13 @@ from precordia.rpc.convert.operation import operation_from_proto
 from precordia.rpc.convert.recording import (
     hints_to_proto,
     preview_from_proto,
+    profile_from_proto,
     stored_recording_from_proto,
     view_to_proto,
 )
 from precordia.rpc.convert.signal import remarks_from_proto, signal_from_proto
 from precordia.source import Source
-from precordia.stored import ImportPreview, StoredRecording
+from precordia.stored import ImportPreview, ImportProfile, StoredRecording
 from precordia.v1 import ingest_pb2 as pb
 from precordia.v1 import types_pb2
 
@@ -118,12 +119,18 @@ class IngestClient(DatasetCalls):
         return upload_id
 
     async def stage(self, source: Source) -> StagedSource:
-        """Stage a source with its companions."""
-        return StagedSource(
-            source.name,
-            await self.upload_source(source.name, source.content),
-            {name: await self.upload_source(name, content) for name, content in source.companions.items()},
-        )
+        """Stage a source with its companions. Bytes that are there already are not sent again."""
+        contents = {source.name: source.content, **source.companions}
+        known = await self._staged_already(contents)
+        ids = {name: known[name] or await self.upload_source(name, content) for name, content in contents.items()}
+        return StagedSource(source.name, ids.pop(source.name), ids)
+
+    async def _staged_already(self, contents: Mapping[str, bytes]) -> dict[str, str]:
+        """Upload id by file name; empty where the bytes have to be sent."""
+        facts = [(name, *await measure(content)) for name, content in contents.items()]
+        headers = [pb.UploadHeader(file_name=name, size_bytes=size, sha256=sha256) for name, size, sha256 in facts]
+        answer = await self._peer.call(self._stub.StageKnownFiles, pb.StageKnownFilesRequest(files=headers))
+        return dict(zip(contents, answer.upload_ids, strict=True))
 
     async def start_import(
         self,
@@ -146,6 +153,31 @@ class IngestClient(DatasetCalls):
         )
         return operation_from_proto((await self._peer.call(self._stub.StartImport, request)).operation)
 
+    async def save_profile(self, name: str, hints: Hints) -> ImportProfile:
+        """Keep hints under a name; a profile of this name is replaced."""
+        request = pb.SaveProfileRequest(name=name, hints=hints_to_proto(hints))
+        return profile_from_proto((await self._peer.call(self._stub.SaveProfile, request)).profile)
+
+    async def profiles(self) -> list[ImportProfile]:
+        """Every profile, by name."""
+        answer = await self._peer.call(self._stub.ListProfiles, pb.ListProfilesRequest())
+        return [profile_from_proto(profile) for profile in answer.profiles]
+
+    async def profile(self, name: str) -> ImportProfile:
+        """One profile.
+
+        Raises:
+            NotFound: there is none of this name.
+        """
+        for profile in await self.profiles():
+            if profile.name == name:
+                return profile
+        raise NotFound("There is no profile of this name; save one with `import --save-profile`.", name=name)
+
+    async def delete_profile(self, name: str) -> None:
+        """Forget a profile; recordings that were read with it keep their hints."""
+        await self._peer.call(self._stub.DeleteProfile, pb.DeleteProfileRequest(name=name))
+
     async def get_recording(self, recording_id: str) -> StoredRecording:
         """A recording's facts.
 
@@ -155,9 +187,13 @@ class IngestClient(DatasetCalls):
         request = pb.GetRecordingRequest(recording_id=recording_id)
         return stored_recording_from_proto((await self._peer.call(self._stub.GetRecording, request)).recording)
 
-    async def list_recordings(self, dataset: str = "", page_size: int = 100, page_token: str = "") -> Page:
-        """A page of recordings, of one dataset or of all."""
-        request = pb.ListRecordingsRequest(dataset=dataset, page_size=page_size, page_token=page_token)
+    async def list_recordings(
+        self, dataset: str = "", page_size: int = 100, page_token: str = "", source_sha256: Sequence[str] = ()
+    ) -> Page:
+        """A page of recordings, of one dataset or of all, narrowed to some sources where they are named."""
+        request = pb.ListRecordingsRequest(
+            dataset=dataset, page_size=page_size, page_token=page_token, source_sha256=source_sha256
+        )
         answer = await self._peer.call(self._stub.ListRecordings, request)
         return Page(tuple(map(stored_recording_from_proto, answer.recordings)), answer.next_page_token)
 

@@ -63,18 +63,20 @@ class ImportRecordingRequest(_message.Message):
     def __init__(self, header: _Optional[_Union[ImportHeader, _Mapping]] = ..., file: _Optional[_Union[UploadHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
 
 class ImportHeader(_message.Message):
-    __slots__ = ("request_id", "hints", "dataset", "validate_only", "deidentify")
+    __slots__ = ("request_id", "hints", "dataset", "validate_only", "deidentify", "profile")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     HINTS_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     DEIDENTIFY_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     hints: _types_pb2.Hints
     dataset: str
     validate_only: bool
     deidentify: bool
-    def __init__(self, request_id: _Optional[str] = ..., hints: _Optional[_Union[_types_pb2.Hints, _Mapping]] = ..., dataset: _Optional[str] = ..., validate_only: _Optional[bool] = ..., deidentify: _Optional[bool] = ...) -> None: ...
+    profile: str
+    def __init__(self, request_id: _Optional[str] = ..., hints: _Optional[_Union[_types_pb2.Hints, _Mapping]] = ..., dataset: _Optional[str] = ..., validate_only: _Optional[bool] = ..., deidentify: _Optional[bool] = ..., profile: _Optional[str] = ...) -> None: ...
 
 class ImportRecordingResponse(_message.Message):
     __slots__ = ("recordings", "created")
@@ -100,6 +102,18 @@ class UploadSourceResponse(_message.Message):
     sha256: str
     def __init__(self, upload_id: _Optional[str] = ..., sha256: _Optional[str] = ...) -> None: ...
 
+class StageKnownFilesRequest(_message.Message):
+    __slots__ = ("files",)
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    files: _containers.RepeatedCompositeFieldContainer[UploadHeader]
+    def __init__(self, files: _Optional[_Iterable[_Union[UploadHeader, _Mapping]]] = ...) -> None: ...
+
+class StageKnownFilesResponse(_message.Message):
+    __slots__ = ("upload_ids",)
+    UPLOAD_IDS_FIELD_NUMBER: _ClassVar[int]
+    upload_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, upload_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class StagedSource(_message.Message):
     __slots__ = ("file_name", "upload_id", "companions")
     class CompanionsEntry(_message.Message):
@@ -118,18 +132,20 @@ class StagedSource(_message.Message):
     def __init__(self, file_name: _Optional[str] = ..., upload_id: _Optional[str] = ..., companions: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class StartImportRequest(_message.Message):
-    __slots__ = ("request_id", "sources", "hints", "dataset", "deidentify")
+    __slots__ = ("request_id", "sources", "hints", "dataset", "deidentify", "profile")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     SOURCES_FIELD_NUMBER: _ClassVar[int]
     HINTS_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
     DEIDENTIFY_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     sources: _containers.RepeatedCompositeFieldContainer[StagedSource]
     hints: _types_pb2.Hints
     dataset: str
     deidentify: bool
-    def __init__(self, request_id: _Optional[str] = ..., sources: _Optional[_Iterable[_Union[StagedSource, _Mapping]]] = ..., hints: _Optional[_Union[_types_pb2.Hints, _Mapping]] = ..., dataset: _Optional[str] = ..., deidentify: _Optional[bool] = ...) -> None: ...
+    profile: str
+    def __init__(self, request_id: _Optional[str] = ..., sources: _Optional[_Iterable[_Union[StagedSource, _Mapping]]] = ..., hints: _Optional[_Union[_types_pb2.Hints, _Mapping]] = ..., dataset: _Optional[str] = ..., deidentify: _Optional[bool] = ..., profile: _Optional[str] = ...) -> None: ...
 
 class StartImportResponse(_message.Message):
     __slots__ = ("operation",)
@@ -164,6 +180,50 @@ class PreviewImportResponse(_message.Message):
     column_names: _containers.RepeatedScalarFieldContainer[str]
     warnings: _containers.RepeatedCompositeFieldContainer[_types_pb2.Warning]
     def __init__(self, format: _Optional[str] = ..., proposal: _Optional[_Union[_types_pb2.Hints, _Mapping]] = ..., missing_fields: _Optional[_Iterable[str]] = ..., header_rows: _Optional[int] = ..., orientation: _Optional[str] = ..., column_names: _Optional[_Iterable[str]] = ..., warnings: _Optional[_Iterable[_Union[_types_pb2.Warning, _Mapping]]] = ...) -> None: ...
+
+class Profile(_message.Message):
+    __slots__ = ("name", "hints", "updated_at")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    HINTS_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    hints: _types_pb2.Hints
+    updated_at: _timestamp_pb2.Timestamp
+    def __init__(self, name: _Optional[str] = ..., hints: _Optional[_Union[_types_pb2.Hints, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class SaveProfileRequest(_message.Message):
+    __slots__ = ("name", "hints")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    HINTS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    hints: _types_pb2.Hints
+    def __init__(self, name: _Optional[str] = ..., hints: _Optional[_Union[_types_pb2.Hints, _Mapping]] = ...) -> None: ...
+
+class SaveProfileResponse(_message.Message):
+    __slots__ = ("profile",)
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    profile: Profile
+    def __init__(self, profile: _Optional[_Union[Profile, _Mapping]] = ...) -> None: ...
+
+class ListProfilesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListProfilesResponse(_message.Message):
+    __slots__ = ("profiles",)
+    PROFILES_FIELD_NUMBER: _ClassVar[int]
+    profiles: _containers.RepeatedCompositeFieldContainer[Profile]
+    def __init__(self, profiles: _Optional[_Iterable[_Union[Profile, _Mapping]]] = ...) -> None: ...
+
+class DeleteProfileRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class DeleteProfileResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class GetRecordingRequest(_message.Message):
     __slots__ = ("recording_id",)

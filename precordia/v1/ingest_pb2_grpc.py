@@ -44,6 +44,11 @@ class IngestServiceStub:
                 request_serializer=precordia_dot_v1_dot_ingest__pb2.UploadSourceRequest.SerializeToString,
                 response_deserializer=precordia_dot_v1_dot_ingest__pb2.UploadSourceResponse.FromString,
                 _registered_method=True)
+        self.StageKnownFiles = channel.unary_unary(
+                '/precordia.v1.IngestService/StageKnownFiles',
+                request_serializer=precordia_dot_v1_dot_ingest__pb2.StageKnownFilesRequest.SerializeToString,
+                response_deserializer=precordia_dot_v1_dot_ingest__pb2.StageKnownFilesResponse.FromString,
+                _registered_method=True)
         self.StartImport = channel.unary_unary(
                 '/precordia.v1.IngestService/StartImport',
                 request_serializer=precordia_dot_v1_dot_ingest__pb2.StartImportRequest.SerializeToString,
@@ -53,6 +58,21 @@ class IngestServiceStub:
                 '/precordia.v1.IngestService/PreviewImport',
                 request_serializer=precordia_dot_v1_dot_ingest__pb2.PreviewImportRequest.SerializeToString,
                 response_deserializer=precordia_dot_v1_dot_ingest__pb2.PreviewImportResponse.FromString,
+                _registered_method=True)
+        self.SaveProfile = channel.unary_unary(
+                '/precordia.v1.IngestService/SaveProfile',
+                request_serializer=precordia_dot_v1_dot_ingest__pb2.SaveProfileRequest.SerializeToString,
+                response_deserializer=precordia_dot_v1_dot_ingest__pb2.SaveProfileResponse.FromString,
+                _registered_method=True)
+        self.ListProfiles = channel.unary_unary(
+                '/precordia.v1.IngestService/ListProfiles',
+                request_serializer=precordia_dot_v1_dot_ingest__pb2.ListProfilesRequest.SerializeToString,
+                response_deserializer=precordia_dot_v1_dot_ingest__pb2.ListProfilesResponse.FromString,
+                _registered_method=True)
+        self.DeleteProfile = channel.unary_unary(
+                '/precordia.v1.IngestService/DeleteProfile',
+                request_serializer=precordia_dot_v1_dot_ingest__pb2.DeleteProfileRequest.SerializeToString,
+                response_deserializer=precordia_dot_v1_dot_ingest__pb2.DeleteProfileResponse.FromString,
                 _registered_method=True)
         self.GetRecording = channel.unary_unary(
                 '/precordia.v1.IngestService/GetRecording',
@@ -169,6 +189,13 @@ class IngestServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StageKnownFiles(self, request, context):
+        """Stages files whose bytes are here already, by their hashes, so that they need not be sent again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def StartImport(self, request, context):
         """Imports many staged files as an operation, with one "verdict" event for each file.
         """
@@ -179,6 +206,25 @@ class IngestServiceServicer:
     def PreviewImport(self, request_iterator, context):
         """Reads a source without storing anything and proposes how to map it (tabular files).
         """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SaveProfile(self, request, context):
+        """Keeps hints under a name, for all files of one kind; a profile of this name is replaced.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListProfiles(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteProfile(self, request, context):
+        """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -320,6 +366,11 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     request_deserializer=precordia_dot_v1_dot_ingest__pb2.UploadSourceRequest.FromString,
                     response_serializer=precordia_dot_v1_dot_ingest__pb2.UploadSourceResponse.SerializeToString,
             ),
+            'StageKnownFiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.StageKnownFiles,
+                    request_deserializer=precordia_dot_v1_dot_ingest__pb2.StageKnownFilesRequest.FromString,
+                    response_serializer=precordia_dot_v1_dot_ingest__pb2.StageKnownFilesResponse.SerializeToString,
+            ),
             'StartImport': grpc.unary_unary_rpc_method_handler(
                     servicer.StartImport,
                     request_deserializer=precordia_dot_v1_dot_ingest__pb2.StartImportRequest.FromString,
@@ -329,6 +380,21 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     servicer.PreviewImport,
                     request_deserializer=precordia_dot_v1_dot_ingest__pb2.PreviewImportRequest.FromString,
                     response_serializer=precordia_dot_v1_dot_ingest__pb2.PreviewImportResponse.SerializeToString,
+            ),
+            'SaveProfile': grpc.unary_unary_rpc_method_handler(
+                    servicer.SaveProfile,
+                    request_deserializer=precordia_dot_v1_dot_ingest__pb2.SaveProfileRequest.FromString,
+                    response_serializer=precordia_dot_v1_dot_ingest__pb2.SaveProfileResponse.SerializeToString,
+            ),
+            'ListProfiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListProfiles,
+                    request_deserializer=precordia_dot_v1_dot_ingest__pb2.ListProfilesRequest.FromString,
+                    response_serializer=precordia_dot_v1_dot_ingest__pb2.ListProfilesResponse.SerializeToString,
+            ),
+            'DeleteProfile': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteProfile,
+                    request_deserializer=precordia_dot_v1_dot_ingest__pb2.DeleteProfileRequest.FromString,
+                    response_serializer=precordia_dot_v1_dot_ingest__pb2.DeleteProfileResponse.SerializeToString,
             ),
             'GetRecording': grpc.unary_unary_rpc_method_handler(
                     servicer.GetRecording,
@@ -491,6 +557,33 @@ class IngestService:
             _registered_method=True)
 
     @staticmethod
+    def StageKnownFiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/precordia.v1.IngestService/StageKnownFiles',
+            precordia_dot_v1_dot_ingest__pb2.StageKnownFilesRequest.SerializeToString,
+            precordia_dot_v1_dot_ingest__pb2.StageKnownFilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def StartImport(request,
             target,
             options=(),
@@ -534,6 +627,87 @@ class IngestService:
             '/precordia.v1.IngestService/PreviewImport',
             precordia_dot_v1_dot_ingest__pb2.PreviewImportRequest.SerializeToString,
             precordia_dot_v1_dot_ingest__pb2.PreviewImportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SaveProfile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/precordia.v1.IngestService/SaveProfile',
+            precordia_dot_v1_dot_ingest__pb2.SaveProfileRequest.SerializeToString,
+            precordia_dot_v1_dot_ingest__pb2.SaveProfileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListProfiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/precordia.v1.IngestService/ListProfiles',
+            precordia_dot_v1_dot_ingest__pb2.ListProfilesRequest.SerializeToString,
+            precordia_dot_v1_dot_ingest__pb2.ListProfilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteProfile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/precordia.v1.IngestService/DeleteProfile',
+            precordia_dot_v1_dot_ingest__pb2.DeleteProfileRequest.SerializeToString,
+            precordia_dot_v1_dot_ingest__pb2.DeleteProfileResponse.FromString,
             options,
             channel_credentials,
             insecure,

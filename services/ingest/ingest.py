@@ -36,6 +36,7 @@ from services.ingest.inflight import InFlight
 from services.ingest.label_schemes import read_labels
 from services.ingest.label_table import ColumnNames
 from services.ingest.labels import Labels
+from services.ingest.profiles import Profiles
 from services.ingest.reclaim import Reclaimer
 from services.ingest.record_filter import EVERYTHING
 from services.ingest.requests import RequestStore, fingerprint
@@ -87,6 +88,7 @@ class Ingest:
             max_bytes=settings.max_source_bytes,
             keep_h=settings.upload_keep_h,
         )
+        self.profiles = Profiles(self._engine)
         self.datasets = Datasets(self._engine)
         self._unions = Unions(self._engine)
         self._labels = Labels(self._engine, self._context.patient_key)

@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 
 from precordia.errors import InvalidArgument
+from precordia.record import Hints
 from precordia.rpc.chunks import CHUNK_BYTES, iterate_in_worker, split
 from precordia.rpc.convert import dataset as datasets
 from precordia.rpc.convert import recording as recordings
@@ -51,7 +52,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
             imported = await in_worker(
                 self._ingest.importer.import_source,
                 source,
-                recordings.hints_from_proto(header.hints),
+                await self._hints(header),
                 dataset=header.dataset,
                 request_id=header.request_id,
                 validate_only=header.validate_only,
@@ -67,12 +68,19 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         upload = await _staged(requests, self._ingest.uploads)
         return pb.UploadSourceResponse(upload_id=upload.upload_id, sha256=upload.sha256)
 
+    async def StageKnownFiles(
+        self, request: pb.StageKnownFilesRequest, context: _Context
+    ) -> pb.StageKnownFilesResponse:
+        """Files whose bytes need not be sent."""
+        headers = [_file_header(file) for file in request.files]
+        return pb.StageKnownFilesResponse(upload_ids=await in_worker(self._ingest.uploads.stage_known, headers))
+
     async def StartImport(self, request: pb.StartImportRequest, context: _Context) -> pb.StartImportResponse:
         """Many staged files, as an operation."""
         operation = await in_worker(
             self._ingest.start_import,
             [StagedSource(one.file_name, one.upload_id, dict(one.companions)) for one in request.sources],
-            recordings.hints_from_proto(request.hints),
+            await self._hints(request),
             dataset=request.dataset,
             request_id=request.request_id,
             deidentify=request.deidentify,
@@ -85,8 +93,28 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         """What a reader would do with a source."""
         with self._ingest.in_flight.share() as share:
             header, source = await _source(requests, self._ingest.max_source_bytes, share)
-            preview = await in_worker(self._ingest.preview, source, recordings.hints_from_proto(header.hints))
+            preview = await in_worker(self._ingest.preview, source, await self._hints(header))
         return recordings.preview_to_proto(preview)
+
+    async def _hints(self, header: pb.ImportHeader | pb.StartImportRequest) -> Hints:
+        """What is said, and what a profile says where it is silent."""
+        return await in_worker(self._ingest.profiles.fill, header.profile, recordings.hints_from_proto(header.hints))
+
+    async def SaveProfile(self, request: pb.SaveProfileRequest, context: _Context) -> pb.SaveProfileResponse:
+        """Hints under a name."""
+        hints = recordings.hints_from_proto(request.hints)
+        saved = await in_worker(self._ingest.profiles.save, request.name, hints)
+        return pb.SaveProfileResponse(profile=recordings.profile_to_proto(saved))
+
+    async def ListProfiles(self, request: pb.ListProfilesRequest, context: _Context) -> pb.ListProfilesResponse:
+        """Every profile."""
+        found = await in_worker(self._ingest.profiles.all)
+        return pb.ListProfilesResponse(profiles=map(recordings.profile_to_proto, found))
+
+    async def DeleteProfile(self, request: pb.DeleteProfileRequest, context: _Context) -> pb.DeleteProfileResponse:
+        """Forget a profile."""
+        await in_worker(self._ingest.profiles.delete, request.name)
+        return pb.DeleteProfileResponse()
 
     async def GetRecording(self, request: pb.GetRecordingRequest, context: _Context) -> pb.GetRecordingResponse:
         """A recording's facts."""

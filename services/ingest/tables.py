@@ -86,6 +86,14 @@ uploads = Table(
     Column("expires_at", DateTime(timezone=True), nullable=False, index=True),
 )
 
+profiles = Table(
+    "profiles",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("hints", Text, nullable=False),  # JSON of precordia.record.Hints
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+)
+
 datasets = Table(
     "datasets",
     metadata,

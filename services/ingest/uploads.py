@@ -7,20 +7,23 @@ import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from sqlalchemy import Engine, delete, insert, select, update
 
-from precordia.errors import ChecksumMismatch, UploadNotFound
+from precordia.errors import ChecksumMismatch, InvalidArgument, UploadNotFound
 from precordia.source import Source
 from precordia.storage.blobs import BlobStore, BlobWriter
 from precordia.storage.database import read_only
 from services.ingest.assembly import FileHeader, check_announced, check_chunk
 from services.ingest.membership import now
 from services.ingest.reclaim import Reclaimer
-from services.ingest.tables import uploads
+from services.ingest.tables import source_files, uploads
+
+MAX_KNOWN = 1000
+"""Files that one question may name."""
 
 _EXPIRE_EVERY_S = 600.0
 _IDS_A_QUERY = 500  # SQLite and PostgreSQL both limit the number of parameters
@@ -75,16 +78,43 @@ class Uploads:
         """
         with self._reclaimer.writing():
             blob = writer.commit(header.sha256)
-            row = {
-                "upload_id": f"upl-{uuid.uuid4().hex}",
-                "name": header.name,
-                "sha256": blob.sha256,
-                "size_bytes": blob.size_bytes,
-                "expires_at": now() + self._keep,
-            }
+            row = _row(header.name, blob.sha256, blob.size_bytes, now() + self._keep)
             with self._engine.begin() as connection:
                 connection.execute(insert(uploads), [row])
         return Upload(str(row["upload_id"]), blob.sha256)
+
+    def stage_known(self, headers: Sequence[FileHeader]) -> list[str]:
+        """Stage those files whose bytes are kept already, of a source or of another upload.
+
+        Returns:
+            An upload id for each file; empty where its bytes are not here.
+
+        Raises:
+            InvalidArgument: too many files are named.
+        """
+        if len(headers) > MAX_KNOWN:
+            raise InvalidArgument(f"At most {MAX_KNOWN} files are asked about at once.", field="files")
+        wanted = {header.sha256.lower() for header in headers}
+        with self._reclaimer.writing():  # what is found here is not taken away before it is staged
+            sizes = self._kept(list(wanted))
+            rows = [_row(one.name, one.sha256.lower(), one.size_bytes, now() + self._keep) for one in headers]
+            there = [row for row in rows if sizes.get(row["sha256"]) == row["size_bytes"]]
+            if there:
+                with self._engine.begin() as connection:
+                    connection.execute(insert(uploads), there)
+        known = {row["upload_id"] for row in there}
+        return [row["upload_id"] if row["upload_id"] in known else "" for row in rows]
+
+    def _kept(self, hashes: Sequence[str]) -> dict[str, int]:
+        """Sizes of the files that are here, by hash."""
+        sizes: dict[str, int] = {}
+        with self._reader.begin() as connection:
+            for start in range(0, len(hashes), _IDS_A_QUERY):
+                some = hashes[start : start + _IDS_A_QUERY]
+                for table in (source_files, uploads):
+                    query = select(table.c.sha256, table.c.size_bytes).where(table.c.sha256.in_(some))
+                    sizes.update((row.sha256, row.size_bytes) for row in connection.execute(query))
+        return {sha256: size for sha256, size in sizes.items() if self._blobs.exists(sha256)}
 
     def source(self, name: str, upload_id: str, companions: Mapping[str, str]) -> Source:
         """A source made of staged files.
@@ -131,6 +161,16 @@ class Uploads:
             late = connection.execute(select(uploads.c.upload_id).where(uploads.c.expires_at < now())).scalars().all()
         self.forget(late)
         return len(late)
+
+
+def _row(name: str, sha256: str, size_bytes: int, expires_at: datetime) -> dict[str, Any]:
+    return {
+        "upload_id": f"upl-{uuid.uuid4().hex}",
+        "name": name,
+        "sha256": sha256,
+        "size_bytes": size_bytes,
+        "expires_at": expires_at,
+    }
 
 
 class Staging:

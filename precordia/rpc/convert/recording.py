@@ -21,7 +21,7 @@ from precordia.rpc.convert.signal import (
 )
 from precordia.rpc.convert.steps import steps_from_proto, steps_to_proto
 from precordia.rpc.convert.timestamps import time_from_proto, time_to_proto
-from precordia.stored import ImportPreview, StoredChannel, StoredRecording
+from precordia.stored import ImportPreview, ImportProfile, StoredChannel, StoredRecording
 from precordia.v1 import ingest_pb2, types_pb2
 
 VIEWS = ("raw", "filtered", "qrs", "fiducials", "median", "aligned")
@@ -270,3 +270,16 @@ def preview_from_proto(message: ingest_pb2.PreviewImportResponse) -> ImportPrevi
         columns=tuple(message.column_names),
         remarks=remarks_from_proto(message.warnings),
     )
+
+
+def profile_to_proto(profile: ImportProfile) -> ingest_pb2.Profile:
+    """Hints under a name."""
+    return ingest_pb2.Profile(
+        name=profile.name, hints=hints_to_proto(profile.hints), updated_at=time_to_proto(profile.updated_at)
+    )
+
+
+def profile_from_proto(message: ingest_pb2.Profile) -> ImportProfile:
+    """Hints under a name."""
+    updated_at = time_from_proto(message.updated_at, field="updated_at") if message.HasField("updated_at") else None
+    return ImportProfile(message.name, hints_from_proto(message.hints), updated_at)
