@@ -17,7 +17,7 @@ _KEEP = Keep(
     texts=frozenset({"digits", "manufacturerModelName", "softwareName"}),
     attributes=frozenset({"code", "codeSystem", "value", "unit", "type", "classCode", "nullFlavor"}),
     dropped=frozenset(_DROPPED_NAMES.split()),
-    moved=frozenset({"low@value", "high@value", "center@value", "head@value"}),
+    moved=frozenset({"low@value", "high@value", "center@value", "head@value", "@value"}),
 )
 
 

@@ -33,7 +33,8 @@ class Keep:
         attributes: attributes that stay on any element.
         measured: sections in which numbers stay.
         dropped: elements that go with everything in them.
-        moved: elements, and attributes as `element@attribute`, that hold a day.
+        moved: elements, and attributes as `element@attribute`, that hold a day. `@attribute` holds one on
+            any element, where it begins like a day with a time.
         ages: elements that hold an age in years.
         pseudonym: the element that takes the patient's pseudonym.
     """
@@ -85,9 +86,13 @@ class _Pass:
         self.removed[str(node.tag)] = None
         return None
 
+    def _is_moved(self, tag: str, name: str, value: str) -> bool:
+        named = f"{tag}@{name}" in self.keep.moved and _is_day(value)
+        return named or (f"@{name}" in self.keep.moved and _MOMENT.match(value) is not None)
+
     def _attribute(self, node: Element, name: str, value: str) -> None:
         plain = name.rpartition("}")[2]
-        if f"{node.tag}@{plain}" in self.keep.moved and _is_day(value):
+        if self._is_moved(str(node.tag), plain, value):
             node.set(name, moved_day(value, self.pseudonyms))
             self.removed[f"{node.tag}@{plain} (moved)"] = None
         elif plain not in self.keep.attributes:
@@ -96,6 +101,9 @@ class _Pass:
                 self.removed[f"{node.tag}@{plain}"] = None
         elif plain != name:
             node.set(plain, node.attrib.pop(name))
+
+
+_MOMENT = re.compile(r"^(?:19|20)\d{6}(?:\d{2,6}(?:\.\d*)?(?:[+-]\d{4})?)?$")
 
 
 def _is_day(text: str) -> bool:
