@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import numba
 import numpy as np
 import pytest
 
@@ -13,6 +14,10 @@ from precordia.quality import Defect, Finding, Grade, Quality
 from precordia.record import Channel, Provenance, Recording, Signal, Unit
 from precordia.signal.quality import assess, assess_signal
 from tests.precordia.signal.synthetic_ecg import RATE_HZ, Leads, as_signal, leads, limb
+
+pytestmark = pytest.mark.skipif(
+    bool(numba.config.DISABLE_JIT), reason="whole ECGs take minutes uncompiled; test_quality_kernels does not"
+)
 
 
 def found(quality: Quality) -> set[tuple[Defect, str]]:
