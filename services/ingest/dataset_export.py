@@ -10,7 +10,7 @@ import io
 import re
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -47,12 +47,21 @@ class _Make:
     unit: str
 
 
+Groups = Mapping[str, Sequence[str]]
+"""Labels of each label group, in column order."""
+
 Shards = Callable[[], Iterator[Shard]]
 """Goes through the shards of the split, from the first, each time it is called."""
 
 
 def export_split(
-    ref: SplitRef, shards: Shards, folder: Path, *, file_format: str = "npz", sample_rate_hz: float | None = None
+    ref: SplitRef,
+    shards: Shards,
+    groups: Groups,
+    folder: Path,
+    *,
+    file_format: str = "npz",
+    sample_rate_hz: float | None = None,
 ) -> Iterator[ExportedSplit]:
     """`<dataset>-<split>.npz` and `<dataset>-<split>-labels.csv`.
 
@@ -64,6 +73,7 @@ def export_split(
     Args:
         ref: what is exported.
         shards: its records.
+        groups: the snapshot's label groups: every split has the same columns.
         folder: where there is room for files on their way.
         file_format: one of FORMATS.
         sample_rate_hz: resample every record to this rate.
@@ -79,8 +89,8 @@ def export_split(
     make = _make(shards, sample_rate_hz)
     name = re.sub(r"[^A-Za-z0-9._-]", "_", "-".join(filter(None, (ref.dataset, ref.split))))
     folder.mkdir(parents=True, exist_ok=True)
-    yield ExportedSplit(f"{name}.npz", _npz(shards, make, folder))
-    yield ExportedSplit(f"{name}-labels.csv", io.BytesIO(_table(shards).encode()))
+    yield ExportedSplit(f"{name}.npz", _npz(shards, groups, make, folder))
+    yield ExportedSplit(f"{name}-labels.csv", io.BytesIO(_table(shards, groups).encode()))
 
 
 def _make(shards: Shards, rate_hz: float | None) -> _Make:
@@ -106,12 +116,12 @@ def _length(samples: int, from_hz: float, to_hz: float | None) -> int:
     return samples if to_hz is None or to_hz == from_hz else resampled_length(samples, from_hz=from_hz, to_hz=to_hz)
 
 
-def _npz(shards: Shards, make: _Make, folder: Path) -> IO[bytes]:
+def _npz(shards: Shards, groups: Groups, make: _Make, folder: Path) -> IO[bytes]:
     file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - the taker closes it, and then it is gone
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         lengths = _write_samples(archive, shards, make)
         arrays = {"samples": np.array(lengths, np.int64), "rate_hz": np.float64(make.rate_hz)}
-        arrays |= {"leads": np.array(make.leads), "unit": np.array(make.unit)} | _columns(list(_facts(shards)))
+        arrays |= {"leads": np.array(make.leads), "unit": np.array(make.unit)} | _columns(list(_facts(shards)), groups)
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w") as entry:
                 np.lib.format.write_array(entry, np.asarray(array), allow_pickle=False)
@@ -171,7 +181,7 @@ def _facts(shards: Shards) -> Iterator[_Facts]:
         )
 
 
-def _columns(facts: Sequence[_Facts]) -> dict[str, Any]:
+def _columns(facts: Sequence[_Facts], groups: Groups) -> dict[str, Any]:
     columns: dict[str, Any] = {
         "recording_ids": np.array([name for one in facts for name in one.ids]),
         "source_records": np.array([name for one in facts for name in one.sources]),
@@ -180,7 +190,7 @@ def _columns(facts: Sequence[_Facts]) -> dict[str, Any]:
         "ages": np.array([np.nan if age is None else age for one in facts for age in one.ages]),
         "sexes": np.array([name for one in facts for name in one.sexes]),
     }
-    for group, labels in _groups(facts).items():
+    for group, labels in groups.items():
         ending = f"_{re.sub(r'[^A-Za-z0-9_-]', '_', group)}" if group else ""
         columns[f"y{ending}"] = np.concatenate([_targets(one, group, labels) for one in facts])
         columns[f"labels{ending}"] = np.array(labels)
@@ -188,15 +198,6 @@ def _columns(facts: Sequence[_Facts]) -> dict[str, Any]:
         values = [one.numbers.get(name, np.full(len(one.ids), np.nan)) for one in facts]
         columns[f"target_{re.sub(r'[^A-Za-z0-9_-]', '_', name)}"] = np.concatenate(values)
     return columns
-
-
-def _groups(facts: Sequence[_Facts]) -> dict[str, list[str]]:
-    """Label groups with all their labels, in order of appearance."""
-    groups: dict[str, dict[str, None]] = {}
-    for one in facts:
-        for group, labels in one.groups.items():
-            groups.setdefault(group, {}).update(dict.fromkeys(labels))
-    return {group: list(labels) for group, labels in groups.items()}
 
 
 def _targets(facts: _Facts, group: str, labels: Sequence[str]) -> NDArray[np.uint8]:
@@ -212,10 +213,10 @@ def _targets(facts: _Facts, group: str, labels: Sequence[str]) -> NDArray[np.uin
     return targets
 
 
-def _table(shards: Shards) -> str:
+def _table(shards: Shards, groups: Groups) -> str:
     """One row a record; label columns `group:label` hold 1, 0, or nothing where not known."""
     facts = list(_facts(shards))
-    groups, numbers = _groups(facts), list(dict.fromkeys(name for one in facts for name in one.numbers))
+    numbers = list(dict.fromkeys(name for one in facts for name in one.numbers))
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     named = [f"{group}:{label}" if group else label for group, labels in groups.items() for label in labels]

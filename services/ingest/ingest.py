@@ -199,13 +199,14 @@ class Ingest:
             UnsupportedView: a format that is not made here, or records that do not go into one array.
             InvalidArgument: a rate that cannot be.
         """
-        _, tickets = self.snapshots.open(ref)
+        snapshot, tickets = self.snapshots.open(ref)
+        groups = {group.name: [label for label, _ in group.labels] for group in snapshot.label_groups}
 
         def shards() -> Iterator[Shard]:
             for ticket in tickets:
                 yield decode_shard(b"".join(self.snapshots.shard(ticket.shard_id)))
 
-        return export_split(ref, shards, self._working, file_format=file_format, sample_rate_hz=sample_rate_hz)
+        return export_split(ref, shards, groups, self._working, file_format=file_format, sample_rate_hz=sample_rate_hz)
 
     def create_dataset(self, name: str, *, request_id: str = "") -> Dataset:
         """A new dataset; the same request again gives the same one."""
