@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from cli.output import Output
 from cli.running import error_form, explain
-from precordia.client import Connection, SourceFile, find_sources
+from precordia.client import BatchImport, Connection, FileVerdict, ImportAnswer, SourceFile, find_sources
 from precordia.errors import PrecordiaError, ServiceUnavailable, Unauthenticated
 from precordia.record import Hints
 from precordia.source import Source
 from precordia.stored import StoredRecording
 
 _AT_ONCE = 4
+
+FEW = 8
+"""Files up to which each is imported by a call of its own; more are staged."""
 
 Answer = TypeVar("Answer")
 
@@ -71,14 +75,60 @@ async def import_files(
     return Verdicts(found, refusals(answers, output))
 
 
+async def verdicts_on(
+    precordia: Connection,
+    output: Output,
+    files: Sequence[SourceFile],
+    hints: Hints,
+    dataset: str = "",
+    *,
+    deidentify: bool = False,
+) -> AsyncGenerator[FileVerdict, None]:
+    """Import sources: a few one by one, many as staged imports.
+
+    Raises:
+        ServiceUnavailable, Unauthenticated: no further file can succeed.
+    """
+    batch = BatchImport(precordia.ingest, hints, dataset, deidentify=deidentify)
+    run = batch.run(files) if len(files) > FEW else _one_by_one(precordia, files, hints, dataset, deidentify)
+    done = 0
+    with output.progress("Importing", len(files)) as step:
+        async with aclosing(run) as verdicts:
+            async for verdict in verdicts:
+                done += 1
+                step(done, len(files))
+                yield verdict
+
+
+async def _one_by_one(
+    precordia: Connection, files: Sequence[SourceFile], hints: Hints, dataset: str, deidentify: bool
+) -> AsyncGenerator[FileVerdict, None]:
+    async def imported(source: Source) -> ImportAnswer:
+        return await precordia.ingest.import_source(source, hints, dataset, deidentify=deidentify)
+
+    for index, file in enumerate(files):
+        answer = await _verdict(file, imported)
+        if isinstance(answer, ServiceUnavailable | Unauthenticated):
+            raise answer
+        if isinstance(answer, PrecordiaError):
+            yield FileVerdict(index, str(file.path), error=answer)
+        else:
+            yield FileVerdict(index, str(file.path), answer.recordings, answer.created)
+
+
+def find_files(output: Output, paths: Sequence[str]) -> tuple[SourceFile, ...]:
+    """The sources that paths mean; what was left out is said."""
+    found = find_sources(paths)
+    if found.left_out:
+        output.say(f"{len(found.left_out)} annotation files beside WFDB headers were left out.")
+    return found.sources
+
+
 async def for_each_source(
     output: Output, what: str, paths: Sequence[str], call: Callable[[Source], Awaitable[Answer]]
 ) -> list[tuple[str, Answer | PrecordiaError]]:
     """Read each source and call; the answer or the refusal by path, in the order named."""
-    found = find_sources(paths)
-    files = found.sources
-    if found.left_out:
-        output.say(f"{len(found.left_out)} annotation files beside WFDB headers were left out.")
+    files = find_files(output, paths)
     gate = asyncio.Semaphore(_AT_ONCE)
     done = 0
 

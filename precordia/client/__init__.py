@@ -4,6 +4,7 @@ Asynchronous: `async with connect() as precordia: ...`. For notebooks and script
 """
 
 from precordia.client.addresses import Addresses
+from precordia.client.batch import BatchImport, FileVerdict
 from precordia.client.connection import Connection, ServiceHealth, connect
 from precordia.client.files import Found, SourceFile, find_sources, sources_from_paths
 from precordia.client.inference import InferenceClient
@@ -16,8 +17,10 @@ from precordia.client.trainer import TrainerClient
 __all__ = [
     "DEFAULT_MODEL",
     "Addresses",
+    "BatchImport",
     "Connection",
     "ExportedFile",
+    "FileVerdict",
     "Found",
     "ImportAnswer",
     "InferenceClient",

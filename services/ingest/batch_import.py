@@ -187,6 +187,7 @@ def _accepted(index: int, staged: StagedSource, imported: Imported) -> dict[str,
     return {
         "index": index,
         "source": staged.name,
+        "sha256": imported.recordings[0].source_sha256 if imported.recordings else "",
         "recordings": [stored.recording_id for stored in imported.recordings],
         "status": "imported" if imported.created else "existing",
         "reason": "",

@@ -281,5 +281,5 @@ def profile_to_proto(profile: ImportProfile) -> ingest_pb2.Profile:
 
 def profile_from_proto(message: ingest_pb2.Profile) -> ImportProfile:
     """Hints under a name."""
-    updated_at = time_from_proto(message.updated_at, field="updated_at") if message.HasField("updated_at") else None
+    updated_at = time_from_proto(message, "updated_at")
     return ImportProfile(message.name, hints_from_proto(message.hints), updated_at)
