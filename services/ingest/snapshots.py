@@ -105,7 +105,7 @@ class Snapshots:
         taken = _Taken(only, len(members) - len(found))
         splits = make_splits(_items(columns, found), rules, seed=seed)
         digest = snapshot_digest(columns, found, splits)
-        snapshot_id = "snap-" + hashlib.sha256(f"{dataset}\n{digest}".encode()).hexdigest()[:16]
+        snapshot_id = _snapshot_id(dataset, digest, only)
         if not self._renewed(snapshot_id):
             with self._reclaimer.writing():
                 packed = [p for name, indices in splits.items() for p in self._pack(name, [found[i] for i in indices])]
@@ -257,6 +257,12 @@ class Snapshots:
         if sha256 is None:
             raise ShardNotFound("There is no shard of this id; open the snapshot again.", name=shard_id[:64])
         return self._blobs.chunks(str(sha256))
+
+
+def _snapshot_id(dataset: str, digest: str, only: RecordFilter) -> str:
+    """Two filters that take the same records are two snapshots of one digest: each says what was asked for."""
+    asked = "" if only == EVERYTHING else "\n" + json.dumps(filter_to_json(only), sort_keys=True)
+    return "snap-" + hashlib.sha256(f"{dataset}\n{digest}{asked}".encode()).hexdigest()[:16]
 
 
 def snapshot_digest(columns: Columns, found: Sequence[Member], splits: Mapping[str, Sequence[int]]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from precordia.client import Addresses, Connection, connect
-from precordia.dataset import SplitRef, SplitRule
+from precordia.dataset import LabelChoices, LabelScheme, RecordFilter, SplitRef, SplitRule
 from precordia.errors import (
     ChecksumMismatch,
     HintConflict,
@@ -19,7 +19,9 @@ from precordia.errors import (
     UnknownLead,
     UnsupportedView,
 )
-from precordia.record import Hints, Unit
+from precordia.leads import STANDARD_LEADS
+from precordia.quality import Grade
+from precordia.record import Hints, Sex, Unit
 from precordia.rpc.server import serving
 from precordia.rpc.status import from_rpc_error
 from precordia.shard import decode_shard
@@ -203,3 +205,21 @@ async def test_recordings_outlive_the_server(settings: IngestSettings) -> None:
         name = (await client.ingest.import_source(wfdb())).recordings[0].recording_id
     async with serving(build(settings)) as address, connect(Addresses(ingest=address)) as client:
         assert (await client.ingest.get_recording(name)).recording_id == name
+
+
+async def test_labels_filters_and_unions_cross_the_wire(connection: Connection) -> None:
+    for index, (age, dx) in enumerate([(30, "426783006"), (70, "164889003,164873001")]):
+        made = wfdb(f"r{index}", index, comments=f"#Age: {age}\n#Sex: Male\n#Dx: {dx}\n", samples=2500)
+        stored = (await connection.ingest.import_source(made, dataset="ward")).recordings[0]
+        assert stored.quality is not None
+        assert [lead.lead for lead in stored.quality.leads] == list(STANDARD_LEADS)
+        assert stored == await connection.ingest.get_recording(stored.recording_id)
+    choices = LabelChoices(mapping="challenge")
+    outcome = await connection.ingest.import_labels("ward", "", b"", LabelScheme.CHALLENGE, choices=choices)
+    assert (outcome.matched_records, outcome.unmapped) == (2, (("LVH", 1),))
+    only = RecordFilter(least_age_years=60, sex=Sex.MALE, labels=("challenge:AF",), least_grade=Grade.UNUSABLE)
+    snapshot = await connection.ingest.create_snapshot("ward", only=only)
+    assert (snapshot.only, snapshot.left_out) == (only, 1)
+    await connection.ingest.import_source(many(3), CONDITIONED, dataset="study")
+    union = await connection.ingest.union_datasets("all", ["ward", "study"])
+    assert (union.records, union.labelled) == (5, 2)
