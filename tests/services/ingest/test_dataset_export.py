@@ -36,7 +36,7 @@ async def test_a_split_is_one_file_of_arrays_and_a_table(connection: Connection,
         assert found["labels_super"].tolist() == ["NORM", "MI"]
         assert found["y_super"].sum(axis=1).tolist() == [1] * 12
         ids, sources, y = found["recording_ids"].tolist(), found["source_records"].tolist(), found["y_super"]
-    rows = list(csv.DictReader(labels.open()))
+    rows = list(csv.DictReader(labels.read_text().splitlines()))
     assert [row["recording_id"] for row in rows] == ids
     assert [row["source_record"] for row in rows] == sources
     assert [[int(row["super:NORM"]), int(row["super:MI"])] for row in rows] == y.tolist()
