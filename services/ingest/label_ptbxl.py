@@ -31,6 +31,8 @@ from services.ingest.label_table import (
 from services.ingest.vocabularies import Statement, ptbxl_statements, read_statements
 
 GROUPS = ("super_class", "sub_class", "form", "rhythm", "scp")
+FILES = ("filename_hr", "filename_lr")
+"""A record that was imported from its file has the file's name, and not the table's number."""
 OLDEST_YEARS = 89.0
 """Ages above are stated as 300, so that nobody is found by age."""
 
@@ -87,12 +89,15 @@ def read_ptbxl(header: Sequence[str], rows: list[list[str]], names: ColumnNames,
     statements = read_statements(choices.statements) if choices.statements else ptbxl_statements()
     reading = _Reading(statements, choices.minimum_likelihood)
     targets = number_columns(header, rows, choices.targets)
+    files = [index for index, name in enumerate(header) if name.lower() in FILES]
     found, occurring = [], dict[str, None]()
     for number, row in enumerate(rows, start=2):
         stated = parse_statements(row[column], number)
         occurring.update(dict.fromkeys(stated))
         numeric = {name: value for name, index in targets.items() if (value := _number(name, row[index])) is not None}
-        found.append(LabelRow(_id(row[key]), reading.labels(stated), numeric, _id(cell(row, patient)), cell(row, fold)))
+        also = tuple(row[index] for index in files if row[index])
+        person, part = _id(cell(row, patient)), cell(row, fold)
+        found.append(LabelRow(_id(row[key]), reading.labels(stated), numeric, person, part, also))
     return LabelTable(
         rows=tuple(found),
         columns=_columns(reading, occurring),

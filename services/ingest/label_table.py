@@ -41,13 +41,17 @@ LabelCode = tuple[str, str]
 
 @dataclass(frozen=True)
 class LabelRow:
-    """What the table says of one record; a group that is not named is unknown."""
+    """What the table says of one record; a group that is not named is unknown.
+
+    `also` are further names of the record: the files that a table states beside its identifier.
+    """
 
     key: str
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     numeric: Mapping[str, float] = field(default_factory=dict)
     patient: str = ""
     fold: str = ""
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,9 @@ def match_rows(rows: Sequence[LabelRow], found: Sequence[Member]) -> Matches:
     by_recording: dict[int, LabelRow] = {}
     unmatched, ambiguous = [], 0
     for row in rows:
-        hits = [lookup[name] for name in _names(row.key) for lookup in lookups if name in lookup]
+        hits = [
+            lookup[name] for key in (row.key, *row.also) for name in _names(key) for lookup in lookups if name in lookup
+        ]
         if not hits or hits[0] is None or hits[0] in by_recording:
             unmatched.append(row.key)
             ambiguous += bool(hits)

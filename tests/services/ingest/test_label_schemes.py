@@ -10,10 +10,12 @@ import pytest
 
 from precordia.dataset import LabelChoices, LabelScheme
 from precordia.errors import InvalidLabels
+from services.ingest.ingest import Ingest
 from services.ingest.label_mapping import find_mapping
 from services.ingest.label_ptbxl import parse_statements
 from services.ingest.label_schemes import read_labels
 from services.ingest.vocabularies import challenge_terms, ptbxl_statements
+from tests.services.ingest.ecg_files import wfdb
 
 PTBXL = (
     b"ecg_id,patient_id,age,sex,report,scp_codes,strat_fold,filename_lr\n"
@@ -249,3 +251,14 @@ def test_numeric_targets_are_those_that_are_named() -> None:
     assert [dict(row.numeric) for row in table.rows] == [{"LVEF": 55.0, "flag": 1.0}, {"flag": 0.0}]
     assert table.columns == {"": ("AFIB",)}
     assert table.remarks[1] == "Neither 0/1 nor a numeric target, and left out: QTc."
+
+
+def test_records_of_ptbxl_are_found_by_the_file_that_the_table_names(ingest: Ingest) -> None:
+    ingest.importer.import_source(wfdb("00001_lr", 1), dataset="ptbxl")
+    ingest.importer.import_source(wfdb("00002_lr", 2), dataset="ptbxl")
+    outcome = ingest.import_labels("ptbxl", PTBXL, LabelScheme.AUTO, None, LabelChoices(("age",), mapping="table1"))
+    assert (outcome.matched_records, outcome.unmatched_rows) == (2, ("3",))
+    assert dict(outcome.unmapped) == {"LVOLT": 1, "AFIB": 1, "NEWCODE": 1, "NORM": 1, "SR": 1}
+    found = ingest.datasets.contents("ptbxl")[1]
+    assert [(one.fold, dict(one.numeric)) for one in found] == [("3", {"age": 56.0}), ("2", {})]
+    assert outcome.dataset.label_groups[0].name == "table1"
