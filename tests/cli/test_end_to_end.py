@@ -110,6 +110,49 @@ def test_a_dicom_file_is_imported_listed_shown_and_exported(precordia: Say, dico
     np.testing.assert_allclose(x, microvolts / 1000, rtol=0, atol=1e-6)
 
 
+def test_a_recording_goes_out_in_every_format_and_wfdb_into_a_folder(
+    precordia: Say, dicom_ecg: Path, tmp_path: Path
+) -> None:
+    recording = precordia("import", str(dicom_ecg))[1]["imported"][0]["recording"]
+    written = []
+    for file_format in ("npz", "csv", "json", "wfdb", "edf", "dicom", "fhir"):
+        status, document = precordia("export", recording, "--format", file_format, "-o", f"{tmp_path}/out/")
+        assert (status, document["refused"]) == (0, [])
+        written += [Path(one["path"]).suffix for one in document["exported"]]
+    assert written == [".npz", ".csv", ".json", ".hea", ".dat", ".edf", ".dcm", ".json"]
+    refused = CliRunner().invoke(app, ["export", recording, "--format", "wfdb", "-o", f"{tmp_path}/ecg.hea"])
+    assert refused.exit_code == 2
+    assert "folder" in refused.stderr
+    again = precordia("import", f"{tmp_path}/out/{recording}.dcm")[1]["imported"][0]
+    assert (again["samples"], again["rate_hz"]) == (10000, 1000.0)
+
+
+def test_identity_goes_on_the_way_in_and_on_the_way_out(precordia: Say, dicom_ecg: Path, tmp_path: Path) -> None:
+    one = precordia("import", str(dicom_ecg), "--deidentify")[1]["imported"][0]
+    (remark,) = [warning for warning in one["warnings"] if warning["code"] == "deidentified"]
+    assert "PatientName" in remark["message"]
+    target = tmp_path / "ecg.dcm"
+    options = ("--format", "dicom", "--deidentify", "--view", "filtered", "-o", str(target))
+    document = precordia("export", one["recording"], *options)[1]
+    assert [warning["code"] for warning in document["exported"][0]["warnings"]] == ["rounded"] * 12 + ["deidentified"]
+    assert pydicom.dcmread(target).PatientID not in ("", pydicom.dcmread(dicom_ecg).PatientID)
+
+
+def test_a_split_goes_out_as_arrays(precordia: Say, study: Path, tmp_path: Path) -> None:
+    labels = str(study.parent / "labels.csv")
+    facts = ("--rate", "100", "--unit", "mV", "--dataset", "arrays", "--labels", labels)
+    assert precordia("import", str(study), *facts)[0] == 0
+    assert precordia("datasets", "snapshot", "arrays", "--split", "train=75%", "--split", "test=25%")[0] == 0
+    status, document = precordia("datasets", "export", "arrays:train", "-o", str(tmp_path))
+    assert (status, [Path(one["path"]).name for one in document["exported"]]) == (
+        0,
+        ["arrays-train.npz", "arrays-train-labels.csv"],
+    )
+    with np.load(tmp_path / "arrays-train.npz") as file:
+        assert file["x"].shape == (9, 12, 1000)
+        assert sorted(file["labels"].tolist()) == ["MI", "NORM"]
+
+
 def test_files_that_cannot_be_read_are_refused_one_by_one(precordia: Say, study: Path, tmp_path: Path) -> None:
     (tmp_path / "noise.bin").write_bytes(bytes(range(256)))
     bare = next(study.glob("*.csv"))
