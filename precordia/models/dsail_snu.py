@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from precordia.models.time_axis import SqueezeExcitation, padded, widened
+from precordia.models.time_axis import SqueezeExcitation, largest_of, padded, widened
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,7 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.convolution_out = Convolution(channels_out, channels_out, config.kernel)
         self.excitation = SqueezeExcitation(channels_out, config.reduction, activation=nn.ReLU(), bias=False)
-        self.pool = nn.MaxPool2d((1, stride)) if stride > 1 else nn.Identity()
-        self.channels_out = channels_out
+        self.stride, self.channels_out = stride, channels_out
 
     def forward(self, x_bc1t: Tensor) -> Tensor:
         """(B, C in, 1, T) to (B, C out, 1, T // stride)."""
@@ -76,7 +75,7 @@ class Block(nn.Module):
         x = self.dropout(torch.relu(self.norm_out(self.convolution_in(active))))
         x = self.excitation(self.convolution_out(x))
         # the first block's shortcut starts behind the activation, as published
-        shortcut = self.pool(active if self.first else x_bc1t)
+        shortcut = largest_of(active if self.first else x_bc1t, self.stride)
         summed: Tensor = x + widened(shortcut, self.channels_out)
         return summed
 

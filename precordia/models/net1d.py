@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from precordia.models.time_axis import SqueezeExcitation, padded, widened
+from precordia.models.time_axis import SqueezeExcitation, largest_of, padded, widened
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Block(nn.Module):
 
     def _shortcut(self, x_bc1t: Tensor) -> Tensor:
         if self.stride > 1:
-            x_bc1t = nn.functional.max_pool2d(padded(x_bc1t, self.stride - 1), (1, self.stride))
+            x_bc1t = largest_of(padded(x_bc1t, self.stride - 1), self.stride)
         return widened(x_bc1t, self.channels, before=(self.channels - self.channels_in) // 2)
 
 

@@ -42,12 +42,25 @@ def mean_in_bins(x_bc1t: Tensor, bins: int) -> Tensor:
     """
     samples = x_bc1t.shape[-1]
     if samples % bins == 0:
-        return nn.functional.avg_pool2d(x_bc1t, (1, samples // bins))
+        return torch.unflatten(x_bc1t, 3, (bins, samples // bins)).mean(dim=4)
     means = torch.zeros(samples, bins)
     for index in range(bins):
         first, end = index * samples // bins, -((-(index + 1) * samples) // bins)
         means[first:end, index] = 1 / (end - first)
     return x_bc1t @ means.to(x_bc1t)
+
+
+def mean_of_pairs(x_bc1t: Tensor) -> Tensor:
+    """(B, C, 1, T) to (B, C, 1, ceil(T / 2)); an odd last sample stands alone."""
+    if x_bc1t.shape[-1] % 2:
+        x_bc1t = torch.cat([x_bc1t, x_bc1t[..., -1:]], dim=3)
+    return torch.unflatten(x_bc1t, 3, (-1, 2)).mean(dim=4)
+
+
+def largest_of(x_bc1t: Tensor, count: int) -> Tensor:
+    """The largest of each `count` samples, (B, C, 1, T) to (B, C, 1, T // count); a rest is left out."""
+    whole = x_bc1t.shape[-1] // count * count
+    return torch.unflatten(x_bc1t[..., :whole], 3, (-1, count)).amax(dim=4)
 
 
 class SqueezeExcitation(nn.Module):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from precordia.models.time_axis import time_convolution
+from precordia.models.time_axis import mean_of_pairs, time_convolution
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,13 @@ class Bottleneck(nn.Module):
         self.narrow = _convolution_norm(channels_in, config.narrow)
         self.convolution = _convolution_norm(config.narrow, config.narrow, config.kernel, stride)
         self.widen = _convolution_norm(config.narrow, wide)
-        self.pool = nn.AvgPool2d((1, stride), ceil_mode=True) if stride > 1 else nn.Identity()
+        self.halves = stride == 2
         self.shortcut = _convolution_norm(channels_in, wide) if channels_in != wide else nn.Identity()
 
     def forward(self, x_bc1t: Tensor) -> Tensor:
         """(B, C in, 1, T) to (B, C out, 1, T / stride)."""
         x = torch.relu(self.convolution(torch.relu(self.narrow(x_bc1t))))
-        return torch.relu(self.widen(x) + self.shortcut(self.pool(x_bc1t)))
+        return torch.relu(self.widen(x) + self.shortcut(mean_of_pairs(x_bc1t) if self.halves else x_bc1t))
 
 
 class XResNet1d(nn.Module):

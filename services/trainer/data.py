@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from precordia.client.ingest import IngestClient
 from precordia.errors import FailedPrecondition, InvalidTrainingSpec, PrecordiaError
-from precordia.manifest import Manifest, Task
+from precordia.manifest import CoInputs, Manifest, Task
+from precordia.record import Sex
 from precordia.shard import Shard, decode_shard
 from precordia.signal import condition
 from services.trainer.examples import Examples
@@ -33,6 +34,7 @@ Tell = Callable[[str], None]
 _LONGEST_NAME = 32
 _FILLING = "filling-"
 _FILLING_ENDS_S = 3600.0
+_LAYOUT = 2  # of what a cache folder holds
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +49,7 @@ class Split:
         labels: group -> names of the columns.
         numeric: name -> float64 (records,), NaN where a record has no value.
         left_out: reason -> records that could not be conditioned.
+        ages_years, sexes: of each record's patient, None where not known.
     """
 
     x: NDArray[np.float32]
@@ -58,6 +61,8 @@ class Split:
     patients: Sequence[str]
     recording_ids: Sequence[str]
     left_out: Mapping[str, int]
+    ages_years: Sequence[float | None]
+    sexes: Sequence[Sex | None]
 
     def columns(self, group: str, labels: Sequence[str]) -> NDArray[np.float32]:
         """Targets in the given order, float32 (records, labels); a label without records is 0."""
@@ -71,6 +76,13 @@ class Split:
     def knows(self, group: str) -> NDArray[np.bool_]:
         """Which records have an opinion on the group."""
         return self.known.get(group, np.zeros(len(self.recording_ids), dtype=np.bool_))
+
+    def beside(self, co_inputs: CoInputs | None) -> NDArray[np.float32] | None:
+        """What a model takes beside the ECGs, float32 (records, co-inputs), or None."""
+        if co_inputs is None:
+            return None
+        people = zip(self.ages_years, self.sexes, strict=True)
+        return np.array([co_inputs.row(age, sex) for age, sex in people], dtype=np.float32)
 
 
 @dataclass
@@ -101,7 +113,7 @@ async def conditioned_split(
 
 
 def _cache_name(pinned: PinnedSplit, manifest: Manifest) -> str:
-    key = json.dumps([pinned.digest, pinned.split, manifest.conditioning_digest()])
+    key = json.dumps([_LAYOUT, pinned.digest, pinned.split, manifest.conditioning_digest()])
     return hashlib.sha256(key.encode()).hexdigest()[:_LONGEST_NAME]
 
 
@@ -153,10 +165,16 @@ def _take(shard: Shard, manifest: Manifest, samples: BinaryIO, columns: _Columns
             {
                 "id": shard.recording_ids[row],
                 "patient": shard.patients[row],
+                "age": shard.ages[row],
+                "sex": _said(shard.sexes[row]),
                 "labels": {group: labels[group][row] for group in labels if known[group][row]},
                 "numeric": {name: values[row] for name, values in numeric.items() if np.isfinite(values[row])},
             }
         )
+
+
+def _said(sex: Sex | None) -> str:
+    return sex.value if sex else ""
 
 
 def _opened(folder: Path, manifest: Manifest) -> Split:
@@ -180,6 +198,8 @@ def _opened(folder: Path, manifest: Manifest) -> Split:
         patients=[record["patient"] for record in kept],
         recording_ids=[record["id"] for record in kept],
         left_out=said["left_out"],
+        ages_years=[record["age"] for record in kept],
+        sexes=[Sex(record["sex"]) if record["sex"] else None for record in kept],
     )
 
 
@@ -227,6 +247,7 @@ def examples(
     auxiliary: Mapping[str, Sequence[str]],
     tell: Tell,
     role: str,
+    co_inputs: CoInputs | None = None,
 ) -> Examples:
     """The split's records that say something about the labels, with their targets.
 
@@ -255,6 +276,7 @@ def examples(
         auxiliary=np.concatenate([empty, *further], axis=1),
         patients=split.patients,
         recording_ids=split.recording_ids,
+        beside=split.beside(co_inputs),
     )
     return whole if usable.all() else whole.only(np.flatnonzero(usable))
 

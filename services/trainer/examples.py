@@ -23,6 +23,7 @@ class Examples:
         y: float32 (records, targets).
         auxiliary: float32 (records, further targets); may have no column.
         patients, recording_ids: one for each record.
+        beside: float32 (records, co-inputs); None where the network takes none.
     """
 
     x: NDArray[np.float32]
@@ -31,6 +32,7 @@ class Examples:
     auxiliary: NDArray[np.float32]
     patients: Sequence[str]
     recording_ids: Sequence[str]
+    beside: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -46,6 +48,7 @@ class Examples:
             auxiliary=self.auxiliary[rows],
             patients=[self.patients[row] for row in rows],
             recording_ids=[self.recording_ids[row] for row in rows],
+            beside=None if self.beside is None else self.beside[rows],
         )
 
     def mean_by_record(self, of_windows: NDArray[np.float64]) -> NDArray[np.float64]:

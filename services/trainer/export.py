@@ -61,20 +61,25 @@ def finished_network(
 
 def to_onnx(network: nn.Module, manifest: Manifest) -> bytes:
     """The network as an ONNX file with a dynamic batch and the manifest in its metadata."""
-    example = torch.zeros(2, len(manifest.input.leads), manifest.input.samples)
+    example = [torch.zeros(2, len(manifest.input.leads), manifest.input.samples)]
+    names = [manifest.input.name]
+    if manifest.co_inputs is not None:
+        example.append(torch.zeros(2, len(manifest.co_inputs.columns)))
+        names.append(manifest.co_inputs.name)
+    batch = torch.export.Dim("batch", min=1, max=1 << 20)
     # the exporter logs its progress, and warns of torch's own deprecations
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             network,
-            (example,),
+            tuple(example),
             dynamo=True,
             opset_version=OPSET,
             external_data=False,
-            input_names=[manifest.input.name],
+            input_names=names,
             output_names=[manifest.output_name],
-            dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=1 << 20)},),
+            dynamic_shapes=tuple({0: batch} for _ in example),
             verbose=False,
         )
     assert program is not None
@@ -105,10 +110,13 @@ def weights_file(network: nn.Module, facts: Mapping[str, str | int]) -> bytes:
     return save(tensors, metadata={"architecture": json.dumps(dict(facts), sort_keys=True)})
 
 
-def check_parity(network: nn.Module, model: bytes, examples: NDArray[np.float32]) -> float:
+def check_parity(
+    network: nn.Module, model: bytes, examples: NDArray[np.float32], beside: NDArray[np.float32] | None = None
+) -> float:
     """Largest difference between torch and ONNX Runtime, relative where outputs exceed 1.
 
-    `examples`, float32 (any number of ECGs, leads, samples), are repeated to fill the batches.
+    `examples`, float32 (any number of ECGs, leads, samples), and `beside`, float32 (as many,
+    co-inputs), are repeated to fill the batches.
 
     Raises:
         InvalidModel: they differ by more than `PARITY` at batch 1, 3 or 64.
@@ -117,13 +125,14 @@ def check_parity(network: nn.Module, model: bytes, examples: NDArray[np.float32]
     options.intra_op_num_threads = torch.get_num_threads()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # the cores are shared
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
+    names = [port.name for port in session.get_inputs()]
+    inputs = [examples] if beside is None else [examples, beside]
     worst = 0.0
     for size in PARITY_BATCHES:
-        batch = np.resize(examples, (size, *examples.shape[1:])).astype(np.float32)
+        batch = [np.resize(part, (size, *part.shape[1:])).astype(np.float32) for part in inputs]
         with torch.no_grad():
-            wanted = network(torch.from_numpy(batch)).numpy()
-        given = session.run(None, {name: batch})[0]
+            wanted = network(*map(torch.from_numpy, batch)).numpy()
+        given = session.run(None, dict(zip(names, batch, strict=True)))[0]
         difference = np.abs(given - wanted) / np.maximum(1.0, np.abs(wanted))
         worst = max(worst, float(difference.max()))
     if not worst <= PARITY:

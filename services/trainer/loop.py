@@ -193,12 +193,12 @@ class Loop:
         torch.manual_seed(self.run.seed * 1_000_003 + epoch)
         self._learn_mode(self.network)
         total = 0.0
-        for x, y in self._batches(epoch):
+        for inputs, y in self._batches(epoch):
             if self.place.agree(self.should_stop()):
                 raise Stopped
             for group in self.optimizer.param_groups:
                 group["lr"] = self._rate_now()
-            loss = self._loss(self.network, x, y)
+            loss = self._loss(self.network, inputs, y)
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             self.place.average_gradients(self.network)
@@ -219,30 +219,37 @@ class Loop:
                 if isinstance(module, nn.modules.batchnorm._BatchNorm) and not name.startswith(self.run.trainable):
                     module.eval()
 
-    def _batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """This process's share of each batch. The last, incomplete batch of an epoch is left out.
+    def _batches(self, epoch: int) -> Iterator[tuple[tuple[Tensor, ...], Tensor]]:
+        """What the network takes and what it should say: this process's share of each batch.
 
-        All processes draw the same order, and each its own variations.
+        The last, incomplete batch of an epoch is left out. All processes draw the same order, and
+        each its own variations. Co-inputs are mixed as targets are.
         """
         train, size = self.run.train, self.recipe.batch_size
         order = np.random.default_rng([self.run.seed, 2, epoch]).permutation(len(train.x))
         generator = np.random.default_rng([self.run.seed, 3, epoch, self.place.rank])
-        y = np.concatenate([train.y, train.auxiliary], axis=1)
+        targets = train.y.shape[1] + train.auxiliary.shape[1]
+        beside = [] if train.beside is None else [train.beside]
+        of_records = np.concatenate([train.y, train.auxiliary, *beside], axis=1)
         for start in range(0, self.steps_an_epoch * size, size):
             rows = order[start : start + size][self.place.rank :: self.place.world_size]
-            x_blt, y_bk = augmented(
+            x_blt, varied = augmented(
                 train.x[rows],
-                y[train.record[rows]],
+                of_records[train.record[rows]],
                 recipe=self.recipe,
                 rate_hz=self.run.rate_hz,
                 generator=generator,
             )
-            yield torch.from_numpy(x_blt).to(self.device), torch.from_numpy(y_bk).to(self.device)
+            y, *further = np.split(varied, [targets], axis=1) if beside else [varied]
+            yield self._tensors(x_blt, *further), self._tensors(y)[0]
 
-    def _loss(self, network: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    def _tensors(self, *arrays: NDArray[np.float32]) -> tuple[Tensor, ...]:
+        return tuple(torch.from_numpy(np.ascontiguousarray(array)).to(self.device) for array in arrays)
+
+    def _loss(self, network: nn.Module, inputs: tuple[Tensor, ...], y: Tensor) -> Tensor:
         reduced = self.recipe.precision is Precision.BFLOAT16
         with torch.autocast(self.device.type, torch.bfloat16, enabled=reduced):
-            logits = network(x)
+            logits = network(*inputs)
         logits = logits.float()
         main = len(self.run.labels)
         loss = task_loss(self.run.task, logits[:, :main], y[:, :main])
@@ -292,12 +299,12 @@ class Loop:
         self._learn_mode(network)
         losses: list[float] = []
         for epoch in itertools.count():
-            for x, y in self._batches(epoch):
+            for inputs, y in self._batches(epoch):
                 if self.place.agree(self.should_stop()):
                     raise Stopped
                 for group in optimizer.param_groups:
                     group["lr"] = rates[len(losses)]
-                loss = self._loss(network, x, y)
+                loss = self._loss(network, inputs, y)
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
                 self.place.average_gradients(network)
@@ -342,10 +349,12 @@ def predict_logits(
     """Logits of every record, float64 (records, outputs): whole signals, windows averaged."""
     network.eval()
     device = next(network.parameters()).device
-    parts = [
-        network(torch.from_numpy(np.array(examples.x[start : start + batch_size])).to(device))[:, :outputs]
-        for start in range(0, len(examples.x), batch_size)
-    ]
+    parts = []
+    for start in range(0, len(examples.x), batch_size):
+        inputs = [np.array(examples.x[start : start + batch_size])]
+        if examples.beside is not None:
+            inputs.append(examples.beside[examples.record[start : start + batch_size]])
+        parts.append(network(*(torch.from_numpy(array).to(device) for array in inputs))[:, :outputs])
     return examples.mean_by_record(torch.cat(parts).double().cpu().numpy())
 
 

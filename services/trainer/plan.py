@@ -15,8 +15,8 @@ from typing import Any
 from precordia.dataset import Snapshot, SplitRef
 from precordia.errors import InvalidTrainingSpec
 from precordia.leads import STANDARD_LEADS, parse_leads
-from precordia.manifest import InputSpec, Manifest, Output, Task
-from precordia.models.networks import network
+from precordia.manifest import CoInputs, InputSpec, Manifest, Output, Task
+from precordia.models.networks import Network, network
 from precordia.steps import Step
 from precordia.training import Method, TrainingSpec
 from services.trainer.recipe import Recipe, recipe
@@ -61,11 +61,13 @@ class Plan:
     auxiliary: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     seed: int = 0
     threads: int = 2
+    co_inputs: CoInputs | None = None
 
     def manifest(self, task: Task = Task.MULTILABEL, **more: Any) -> Manifest:
         """The model's contract; before the task is known, good for conditioning."""
         outputs = tuple(Output(label) for label in self.labels)
-        return Manifest(self.input, task, outputs, self.steps, label_group=self.label_group, **more)
+        group, beside = self.label_group, self.co_inputs
+        return Manifest(self.input, task, outputs, self.steps, label_group=group, co_inputs=beside, **more)
 
     def digest(self) -> str:
         """Hex SHA-256 of the plan."""
@@ -73,13 +75,16 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON object; the inverse of `from_json`."""
-        return {
+        contract = Manifest(self.input, Task.MULTILABEL, (Output("any"),), co_inputs=self.co_inputs).to_json()
+        # a plan without co-inputs says nothing of them: its digest is that of plans from before there were any
+        beside = {"co_inputs": contract["co_inputs"]} if self.co_inputs else {}
+        return beside | {
             "network": self.network,
             "recipe": self.recipe.to_json(),
             "labels": list(self.labels),
             "label_group": self.label_group,
             "task": self.task.value if self.task else None,
-            "input": Manifest(self.input, Task.MULTILABEL, (Output("any"),)).to_json()["input"],
+            "input": contract["input"],
             "steps": [step.to_json() for step in self.steps],
             "splits": {role: asdict(split) for role, split in self.splits.items()},
             "auxiliary": {group: list(labels) for group, labels in self.auxiliary.items()},
@@ -90,19 +95,23 @@ class Plan:
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> Plan:
         """From a JSON object."""
-        contract = {"schema_version": 1, "task": "multilabel", "outputs": [{"name": "any"}], "input": value["input"]}
+        contract = Manifest.from_json(
+            {"schema_version": 1, "task": "multilabel", "outputs": [{"name": "any"}]}
+            | {part: value[part] for part in ("input", "co_inputs") if part in value}
+        )
         return Plan(
             network=str(value["network"]),
             recipe=Recipe.from_json(value["recipe"]),
             labels=tuple(value["labels"]),
             label_group=str(value["label_group"]),
             task=Task(value["task"]) if value["task"] else None,
-            input=Manifest.from_json(contract).input,
+            input=contract.input,
             steps=tuple(Step.from_json(step) for step in value["steps"]),
             splits={role: PinnedSplit(**split) for role, split in value["splits"].items()},
             auxiliary={group: tuple(labels) for group, labels in value["auxiliary"].items()},
             seed=int(value["seed"]),
             threads=int(value["threads"]),
+            co_inputs=contract.co_inputs,
         )
 
 
@@ -120,24 +129,21 @@ def make_plan(
     told: list[str] = []
     chosen = check_spec(spec)
     group, labels = _labels(spec, snapshots[TRAIN], told)
-    grid = InputSpec(
-        "ecg",
-        parse_leads(spec.leads or STANDARD_LEADS),
-        float(spec.sample_rate_hz or rate_hz),
-        float(spec.duration_s or duration_s),
-    )
+    kind = network(spec.base)
+    grid = _grid(kind, spec, rate_hz, duration_s, told)
     plan = Plan(
-        network=network(spec.base).info.name,
+        network=kind.info.name,
         recipe=chosen,
         labels=labels,
         label_group=group,
         task=spec.task,
         input=grid,
-        steps=spec.conditioning or _default_steps(grid),
+        steps=spec.conditioning or (kind.conditioning or _default_steps)(grid),
         splits=_pinned(spec, snapshots),
         auxiliary=_auxiliary(chosen, spec, snapshots[TRAIN], group),
         seed=spec.seed,
         threads=spec.threads or threads,
+        co_inputs=kind.co_inputs,
     )
     plan.manifest()  # refuses an impossible contract before anything is fetched
     return plan, tuple(told)
@@ -171,6 +177,21 @@ def check_spec(spec: TrainingSpec) -> Recipe:
     }
     return recipe(spec.recipe).changed(
         dict(spec.overrides) | {name: value for name, value in direct.items() if value is not None}
+    )
+
+
+def _grid(kind: Network, spec: TrainingSpec, rate_hz: float, duration_s: float, told: list[str]) -> InputSpec:
+    """The input: as asked for, else as the network was published, else this trainer's."""
+    if kind.grid and (spec.sample_rate_hz is None or spec.duration_s is None):
+        rate_hz, duration_s = kind.grid.rate_hz, kind.grid.duration_s
+        told.append(
+            f"{kind.info.name} was published for {duration_s:g} s at {rate_hz:g} Hz; what was left open is that."
+        )
+    return InputSpec(
+        "ecg",
+        parse_leads(spec.leads or STANDARD_LEADS),
+        float(spec.sample_rate_hz or rate_hz),
+        float(spec.duration_s or duration_s),
     )
 
 

@@ -6,7 +6,7 @@ import json
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -98,8 +98,9 @@ async def produce(plan: Plan, place: Workplace) -> dict[str, Any]:
     finished = finished_network(trained.network, len(plan.labels), scale=materials.scale, offset=materials.offset)
     manifest = contract(plan, materials.task)
     model = to_onnx(finished, manifest)
-    sample = materials.parts[VALIDATION].x[:64]
-    parity = check_parity(finished, model, np.ascontiguousarray(sample))
+    sample = materials.parts[VALIDATION]
+    beside = None if sample.beside is None else sample.beside[sample.record[:64]]
+    parity = check_parity(finished, model, np.ascontiguousarray(sample.x[:64]), beside)
     report = run_report(plan, materials, trained, finished) | {
         "parity": parity,
         "seconds": round(time.monotonic() - started, 1),
@@ -138,6 +139,7 @@ async def gather(plan: Plan, place: Workplace) -> Materials:
             auxiliary=auxiliary if role == TRAIN else {},
             tell=place.tell,
             role=role,
+            co_inputs=plan.co_inputs,
         )
         for role, split in splits.items()
     }
@@ -182,12 +184,7 @@ def _standardised(task: Task, parts: Mapping[str, Examples], auxiliary: Mapping[
         return Materials(task, parts, auxiliary)
     y = parts[TRAIN].y
     offset, scale = y.mean(axis=0), np.where(y.std(axis=0) > 0, y.std(axis=0), 1.0).astype(np.float32)
-    changed = {
-        role: Examples(
-            part.x, part.record, (part.y - offset) / scale, part.auxiliary, part.patients, part.recording_ids
-        )
-        for role, part in parts.items()
-    }
+    changed = {role: replace(part, y=(part.y - offset) / scale) for role, part in parts.items()}
     return Materials(task, changed, auxiliary, tuple(map(float, scale)), tuple(map(float, offset)))
 
 
