@@ -11,7 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ from precordia.record import Hints
 from precordia.stored import StoredRecording
 from services.ingest.assembly import plain_name
 from services.ingest.importer import Imported, Importer, Prepared
+from services.ingest.reader_pool import ReaderPool
 from services.ingest.reclaim import Reclaimer
 from services.ingest.uploads import Uploads
 
@@ -39,6 +40,9 @@ KIND = "import"
 MAX_SOURCES = 100_000
 KEEP_STAGED_H = 14 * 24.0
 """Hours for which files of an import that waits or runs are kept."""
+
+MANY = 24
+"""Files from which on processes are worth their start."""
 
 STATUSES = ("imported", "existing", "refused")
 
@@ -95,10 +99,20 @@ class BatchImport:
         uploads: where the files wait.
         reclaimer: spares what was read and is not recorded yet.
         threads: files read at the same time.
+        readers: processes that read where there are many files; without it, threads of this process do.
     """
 
-    def __init__(self, importer: Importer, uploads: Uploads, reclaimer: Reclaimer, *, threads: int) -> None:
+    def __init__(
+        self,
+        importer: Importer,
+        uploads: Uploads,
+        reclaimer: Reclaimer,
+        *,
+        threads: int,
+        readers: ReaderPool | None = None,
+    ) -> None:
         self._importer = importer
+        self._readers = readers
         self._uploads = uploads
         self._reclaimer = reclaimer
         self._threads = threads
@@ -127,10 +141,14 @@ class BatchImport:
     ) -> Generator[tuple[int, Future[Prepared]]]:
         """Sources in order, a few of them being read already."""
         waiting: deque[tuple[int, Future[Prepared]]] = deque()
-        with self._reclaimer.writing(), ThreadPoolExecutor(self._threads, "precordia-import") as pool:
+        importer = self._importer
+        working: AbstractContextManager[None] = nullcontext()
+        if self._readers is not None and len(sources) - first >= MANY:
+            importer, working = self._importer.reading_with(self._readers.read), self._readers.working()
+        with working, self._reclaimer.writing(), ThreadPoolExecutor(self._threads, "precordia-import") as pool:
             try:
                 for index in range(first, len(sources)):
-                    waiting.append((index, pool.submit(self._prepare, sources[index], request)))
+                    waiting.append((index, pool.submit(self._prepare, importer, sources[index], request)))
                     if len(waiting) > self._threads:
                         yield waiting.popleft()
                 while waiting:
@@ -139,10 +157,10 @@ class BatchImport:
                 for _, reading in waiting:
                     reading.cancel()
 
-    def _prepare(self, staged: StagedSource, request: Mapping[str, Any]) -> Prepared:
+    def _prepare(self, importer: Importer, staged: StagedSource, request: Mapping[str, Any]) -> Prepared:
         source = self._uploads.source(staged.name, staged.upload_id, staged.companions)
         hints = Hints.from_json(request["hints"])
-        return self._importer.prepare(source, hints, deidentify=bool(request.get("deidentify")))
+        return importer.prepare(source, hints, deidentify=bool(request.get("deidentify")))
 
     def _verdict(self, index: int, staged: StagedSource, reading: Future[Prepared], dataset: str) -> dict[str, Any]:
         """What became of one file. What concerns the service, not the file, ends the operation."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 from sqlalchemy.exc import IntegrityError
@@ -97,6 +98,12 @@ class Importer:
         self._requests = requests
         self._secret = secret
         self._deidentify = deidentify
+
+    def reading_with(self, read: ReadSource) -> Importer:
+        """The same importer, whose sources are read by someone else."""
+        other = copy(self)
+        other._read = read
+        return other
 
     def import_source(
         self,

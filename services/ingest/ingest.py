@@ -37,6 +37,7 @@ from services.ingest.label_schemes import read_labels
 from services.ingest.label_table import ColumnNames
 from services.ingest.labels import Labels
 from services.ingest.profiles import Profiles
+from services.ingest.reader_pool import ReaderPool
 from services.ingest.reclaim import Reclaimer
 from services.ingest.record_filter import EVERYTHING
 from services.ingest.requests import RequestStore, fingerprint
@@ -95,7 +96,14 @@ class Ingest:
         self.snapshots = Snapshots(
             self._engine, self._blobs, self.importer, self._reclaimer, shard_bytes=settings.shard_bytes
         )
-        handler = BatchImport(self.importer, self.uploads, self._reclaimer, threads=settings.import_threads)
+        self._readers = ReaderPool(self._context, settings.import_processes) if settings.import_processes else None
+        handler = BatchImport(
+            self.importer,
+            self.uploads,
+            self._reclaimer,
+            threads=max(settings.import_threads, settings.import_processes),
+            readers=self._readers,
+        )
         self.operations = Operations(self._engine, {KIND: handler}, workers=settings.imports)
 
     def clean(self) -> None:
@@ -104,7 +112,9 @@ class Ingest:
         self._reclaimer.sweep()
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Let go of the database and of the processes that read."""
+        if self._readers is not None:
+            self._readers.close()
         self._engine.dispose()
 
     def _read(self, source: Source, hints: Hints) -> Sequence[Recording]:

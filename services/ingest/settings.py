@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from pydantic import Field
@@ -34,6 +35,12 @@ class IngestSettings(ServerSettings):
 
     import_threads: int = Field(default=2, ge=1, le=64)
     """Files that one import operation reads at the same time."""
+
+    import_processes: int = Field(default_factory=lambda: min(4, os.cpu_count() or 1), ge=0, le=64)
+    """Processes that read the files of a large import, each on a core; 0 = threads of the service read them.
+
+    A reader that crashes in a process of its own costs its file, not the service.
+    """
 
     imports: int = Field(default=1, ge=1, le=64)
     """Import operations that run at the same time."""
