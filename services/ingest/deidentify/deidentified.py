@@ -18,6 +18,7 @@ import services.ingest.deidentify.aecg as aecg
 import services.ingest.deidentify.dicom as dicom
 import services.ingest.deidentify.edf as edf
 import services.ingest.deidentify.muse as muse
+import services.ingest.deidentify.scp as scp
 import services.ingest.deidentify.sierra as sierra
 import services.ingest.deidentify.wfdb as wfdb
 from precordia.errors import PrecordiaError
@@ -33,6 +34,7 @@ CLEANERS: dict[str, Callable[[Source, Pseudonyms], Cleaned | None]] = {
     "dicom": dicom.clean,
     "wfdb": wfdb.clean,
     "edf": edf.clean,
+    "scp": scp.clean,
     "muse-xml": muse.clean,
     "sierra-xml": sierra.clean,
     "hl7-aecg": aecg.clean,

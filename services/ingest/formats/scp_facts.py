@@ -38,7 +38,7 @@ class ScpFacts:
 
 def read_facts(body: bytes) -> ScpFacts:
     """What section 1 says; every tag may be missing."""
-    tags = _tags(body)
+    tags = section_1_tags(body)
     start = _moment(tags)
     manufacturer, model = _device(tags.get(14, b""))
     return ScpFacts(
@@ -52,7 +52,7 @@ def read_facts(body: bytes) -> ScpFacts:
     )
 
 
-def _tags(body: bytes) -> Mapping[int, bytes]:
+def section_1_tags(body: bytes) -> Mapping[int, bytes]:
     """First value of each tag; what is cut short ends the list."""
     found: dict[int, bytes] = {}
     at = 0

@@ -151,7 +151,9 @@ def test_a_cleaner_that_changes_a_sample_keeps_nothing(monkeypatch: pytest.Monke
 XML = ["muse/egm-muse-sinus.redacted.xml", "philips/129DYPRG.XML", "philips/3191723_ZZDEMOPTONLY_1-04_orig.xml"]
 
 
-@pytest.mark.parametrize("name", [*XML, "muse/example1.xml", "hl7-aecg/ecg_hl7.xml", "dicom/waveform_ecg.dcm"])
+@pytest.mark.parametrize(
+    "name", [*XML, "muse/example1.xml", "hl7-aecg/ecg_hl7.xml", "dicom/waveform_ecg.dcm", "scp/Example.scp"]
+)
 def test_real_files_are_rewritten_and_read_back_the_same(testdata: Path, name: str) -> None:
     source = Source(Path(name).name, (testdata / "formats" / name).read_bytes())
     made = cleaned(source)
@@ -179,3 +181,16 @@ def test_real_identity_is_gone_from_xml(testdata: Path, name: str, identity: lis
     for word in identity:
         assert word in content
         assert word not in everything(made.source)
+
+
+def test_scp_keeps_the_signal_and_sheds_names_reports_and_serial_numbers(testdata: Path) -> None:
+    source = Source("Example.scp", (testdata / "formats/scp/Example.scp").read_bytes())
+    made = cleaned(source)
+    assert made.source is not None
+    before, after = read(source)[0], read(made.source)[0]
+    assert (after.age_years, after.sex) == (before.age_years, before.sex)
+    assert after.device.manufacturer == before.device.manufacturer
+    assert "checksum_mismatch" not in [remark.code for remark in after.remarks]
+    assert after.acquired_at == made.recordings[0].acquired_at != before.acquired_at
+    (remark,) = [one for one in made.recordings[0].remarks if one.code == "deidentified"]
+    assert "tag 2 of section 1" in remark.message
