@@ -54,7 +54,10 @@ class BlobStore:
         return BlobWriter(self)
 
     def put(self, data: bytes) -> Blob:
-        """Store bytes that are in memory."""
+        """Store bytes that are in memory; those that are stored already are not written again."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        if self._local and self._renew(self._path(sha256)):
+            return Blob(sha256, len(data))
         with self.writer() as writer:
             writer.write(data)
             return writer.commit()
@@ -138,13 +141,20 @@ class BlobStore:
         folder = Path(self._root, _UNFINISHED) if self._local else Path(tempfile.gettempdir())
         return folder / f"precordia-{uuid.uuid4().hex}"
 
+    def _renew(self, target: str) -> bool:
+        """Whether the same bytes lie there; they are young again then, so that no sweep takes them now."""
+        try:
+            os.utime(target)
+        except FileNotFoundError:
+            return False
+        return True
+
     def _keep(self, unfinished: Path, sha256: str) -> None:
         target = self._path(sha256)
         if not self._local:
             self._filesystem.put_file(str(unfinished), target)
             return
-        if os.path.exists(target):  # the same bytes: young again, so that no sweep takes them now
-            os.utime(target)
+        if self._renew(target):
             return
         folder = Path(target).parent
         folder.mkdir(exist_ok=True)

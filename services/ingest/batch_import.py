@@ -41,6 +41,8 @@ MAX_SOURCES = 100_000
 KEEP_STAGED_H = 14 * 24.0
 """Hours for which files of an import that waits or runs are kept."""
 
+_FORGOTTEN_AT_ONCE = 25
+
 MANY = 24
 """Files from which on processes are worth their start."""
 
@@ -122,6 +124,7 @@ class BatchImport:
         request = context.operation.request
         sources = [StagedSource.from_json(source) for source in request["sources"]]
         state = context.state or {"next": 0, **dict.fromkeys(STATUSES, 0)}
+        done = deque(sources[: state["next"]])  # an attempt before may not have come to dropping them
         left = [upload_id for source in sources[state["next"] :] for upload_id in source.upload_ids]
         context.progress(state["next"], len(sources))
         try:
@@ -130,11 +133,20 @@ class BatchImport:
                     context.check()
                     verdict = self._verdict(index, sources[index], reading, request["dataset"])
                     state = _report(context, verdict, state, len(sources))
-                    self._uploads.forget(sources[index].upload_ids)
+                    done.append(sources[index])
+                    if len(done) >= _FORGOTTEN_AT_ONCE:
+                        self._forget(done)
+            self._forget(done)
         except Cancelled:
+            self._forget(done)
             self._uploads.forget(left)
             raise
         return _counts(state, len(sources))
+
+    def _forget(self, done: deque[StagedSource]) -> None:
+        """Drop the staged files of what is imported: several at once, as each time costs a durable write."""
+        self._uploads.forget([upload_id for source in done for upload_id in source.upload_ids])
+        done.clear()
 
     def _read_ahead(
         self, sources: Sequence[StagedSource], request: Mapping[str, Any], first: int
@@ -179,10 +191,9 @@ class BatchImport:
 def _report(
     context: OperationContext, verdict: Mapping[str, Any], state: Mapping[str, Any], total: int
 ) -> dict[str, Any]:
-    """Tell the verdict and save that this file is done; returns the new state."""
-    context.emit("verdict", verdict)
+    """Tell the verdict and save that this file is done, both or neither; returns the new state."""
     state = {**state, "next": verdict["index"] + 1, verdict["status"]: state[verdict["status"]] + 1}
-    context.save_state(state)
+    context.emit("verdict", verdict, state=state)
     context.keep_result(_counts(state, total))
     context.progress(state["next"], total)
     return state
