@@ -40,24 +40,44 @@ def lost_samples(rows: Rows32, flat_run: int, tolerance: float, clip_run: int, e
     counts = np.zeros((rows.shape[0], 3), np.intp)
     for index in range(rows.shape[0]):
         row = rows[index]
-        least, most = np.float32(np.inf), np.float32(-np.inf)
-        start, level = 0, row[0]
-        for at in range(row.size):
-            value = row[at]
-            # What is missing belongs to no run, and is neither least nor most: it compares as false.
-            if value < least:
-                least = value
-            if value > most:
-                most = value
-            if not abs(value - level) <= tolerance:
-                if at - start >= flat_run:
-                    counts[index, FLAT] += at - start
-                start, level = at, value
-        if row.size - start >= flat_run:
-            counts[index, FLAT] += row.size - start
+        if _may_be_flat(row, (flat_run + 1) // 2, 2 * tolerance):
+            counts[index, FLAT] = _flat(row, flat_run, tolerance)
         counts[index, MISSING] = _fill(row)
+        least, most = row[0], row[0]
+        for at in range(row.size):
+            least, most = min(least, row[at]), max(most, row[at])
         counts[index, CLIPPED] = _clipped(row, least, most, flat_run, clip_run, edge, steep * (most - least))
     return counts
+
+
+@_compiled
+def _may_be_flat(row: Rows32, block: int, spread: float) -> bool:
+    """Whether any block of the row spreads by so little. A flat line of twice a block's length holds one."""
+    for first in range(0, row.size - block + 1, block):
+        least, most = np.float32(np.inf), np.float32(-np.inf)
+        still = True
+        for at in range(first, first + block):
+            least, most = min(least, row[at]), max(most, row[at])
+            if most - least > spread:
+                still = False
+                break
+        if still:
+            return True
+    return False
+
+
+@_compiled
+def _flat(row: Rows32, flat_run: int, tolerance: float) -> int:
+    """Samples in long runs that stay near their first. What is missing belongs to no run: it compares as false."""
+    flat, start, level = 0, 0, row[0]
+    for at in range(row.size):
+        if not abs(row[at] - level) <= tolerance:
+            if at - start >= flat_run:
+                flat += at - start
+            start, level = at, row[at]
+    if row.size - start >= flat_run:
+        flat += row.size - start
+    return flat
 
 
 @_compiled
@@ -134,12 +154,64 @@ def block_products(rows: Rows32, waves: Rows32, blocks: int) -> Rows32:
         for part in range(blocks):
             total = np.zeros(WAVES, np.float32)
             first = part * block
-            for at in range(block):
-                value = row[first + at]
+            whole = block - block % 4
+            # Four samples at once: the sums are loaded and stored a fourth as often.
+            for at in range(0, whole, 4):
+                one, two = row[first + at], row[first + at + 1]
+                three, four = row[first + at + 2], row[first + at + 3]
                 for column in range(WAVES):
-                    total[column] += value * waves[at, column]
+                    total[column] += (
+                        one * waves[at, column]
+                        + two * waves[at + 1, column]
+                        + three * waves[at + 2, column]
+                        + four * waves[at + 3, column]
+                    )
+            for at in range(whole, block):
+                for column in range(WAVES):
+                    total[column] += row[first + at] * waves[at, column]
             products[index, part] = total
     return products
+
+
+@_compiled
+def line_levels(products: Rows32, turned: Rows32, span: int) -> Rows64:
+    """Size of each line in a typical span, (rows, lines).
+
+    Args:
+        products: (rows, blocks, WAVES); cosine and sine of line i in columns 1 + 2i and 2 + 2i.
+        turned: (blocks, lines, 2), cosine and sine of how far each line has turned at a block's start.
+        span: blocks of a span; within it the median of each component is taken, over spans that of the sizes.
+    """
+    rows, blocks = products.shape[0], products.shape[1]
+    lines, spans = turned.shape[1], blocks // span
+    levels = np.empty((rows, lines))
+    of_span = np.empty(spans)
+    real, imaginary = np.empty(span, np.float32), np.empty(span, np.float32)
+    for row in range(rows):
+        for line in range(lines):
+            for part in range(spans):
+                for at in range(span):
+                    block = part * span + at
+                    x, y = products[row, block, 1 + 2 * line], products[row, block, 2 + 2 * line]
+                    cosine, sine = turned[block, line, 0], turned[block, line, 1]
+                    real[at] = x * cosine + y * sine
+                    imaginary[at] = y * cosine - x * sine
+                of_span[part] = np.hypot(_median(real), _median(imaginary))
+            levels[row, line] = np.median(of_span)
+    return levels
+
+
+@_compiled
+def _median(values: Any) -> float:
+    """The median of a few values, which are put in order in place."""
+    for at in range(1, values.size):
+        value, slot = values[at], at
+        while slot > 0 and values[slot - 1] > value:
+            values[slot] = values[slot - 1]
+            slot -= 1
+        values[slot] = value
+    middle = values.size // 2
+    return float(values[middle]) if values.size % 2 else (float(values[middle - 1]) + float(values[middle])) / 2
 
 
 @_compiled

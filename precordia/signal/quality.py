@@ -40,6 +40,8 @@ CLIP_STEEP = 0.01
 QUIET_S = 0.1
 SMOOTH_S = 0.02
 BLOCK_S = 0.2
+TEN_S = 10.0
+"""What is read at once: a baseline that moves over an hour disturbs no one."""
 MAINS_HZ = (50, 60)
 LOWEST_RATE_FOR_NOISE_HZ = 200.0
 HUM_MARGIN = 1.15
@@ -127,7 +129,7 @@ def assess_signal(signal: Signal) -> Quality:
         signal: float32 (leads, samples) in any unit; NaN where missing. It stays as it is.
     """
     leads = [lead for lead in signal.leads if lead not in signal.derived]
-    values = signal.values[[signal.leads.index(lead) for lead in leads]].astype(np.float32)
+    values = signal.values[[signal.leads.index(lead) for lead in leads]].astype(np.float32, copy=False)
     if signal.unit is Unit.MICROVOLT:
         values *= np.float32(MILLIVOLTS_PER[Unit.MICROVOLT])
     unit = Unit.STANDARDISED if signal.unit is Unit.STANDARDISED else Unit.MILLIVOLT
@@ -153,8 +155,8 @@ def _assess(values: Rows, leads: tuple[str, ...], rate_hz: float, unit: Unit) ->
         return Quality(Grade.UNUSABLE)
     physical = unit is Unit.MILLIVOLT
     measures = _measure(values, rate_hz, physical=physical)
-    found = [_lead_findings(measures, index, lead) for index, lead in enumerate(leads)]
-    graded = tuple(_lead_quality(measures, index, lead, found[index]) for index, lead in enumerate(leads))
+    found = _findings(measures, leads)
+    graded = _graded(measures, leads, found)
     lost = {lead.lead for lead in graded if lead.grade is Grade.UNUSABLE}
     between = _between(values[:, : int(PLACEMENT_S * rate_hz)], leads, rate_hz, physical=physical, lost=lost)
     findings = sorted([finding for part in found for finding in part] + between, key=lambda one: -one.grade.rank)
@@ -167,8 +169,8 @@ def _measure(values: Rows, rate_hz: float, *, physical: bool) -> _Measures:
     flat_run = max(clip_run + 1, min(round(FLAT_S * rate_hz), samples))
     edge = max(1, round(CLIP_EDGE_S * rate_hz))
     lost = kernels.lost_samples(values, flat_run, FLAT_MV if physical else 0.0, clip_run, edge, CLIP_STEEP) / samples
-    lines = _block_lines(values, rate_hz) if physical else None
-    hum = _hum(lines, rate_hz) if lines is not None else None
+    blocks = _blocks_of(values, rate_hz) if physical else None
+    hum = _hum(blocks, rate_hz) if blocks is not None else None
     noise = None
     if physical and rate_hz >= LOWEST_RATE_FOR_NOISE_HZ and samples >= rate_hz:
         half = max(1, round(SMOOTH_S * rate_hz / 2))
@@ -182,7 +184,7 @@ def _measure(values: Rows, rate_hz: float, *, physical: bool) -> _Measures:
         clipped=lost[:, kernels.CLIPPED],
         hum_uv=hum[0] if hum else None,
         hum_hz=hum[1] if hum else None,
-        baseline_mv=_wander(lines) if lines is not None else None,
+        baseline_mv=_wander(blocks) if blocks is not None else None,
         noise_uv=noise,
     )
 
@@ -193,19 +195,27 @@ def _rest_after_mean(turns: NDArray[np.float64], width: int) -> NDArray[np.float
     return rest
 
 
-@dataclass(frozen=True)
-class _Lines:
+@dataclass(frozen=True, eq=False)
+class _Blocks:
     """Blocks of 0.2 s, in each of which every multiple of 5 Hz is orthogonal to the others.
 
     Attributes:
-        means: (leads, blocks).
-        lines: (frequencies, leads, blocks), complex amplitudes; 45, 50, 55, 60, 65 Hz.
+        products: (leads, blocks, WAVES): the mean, then cosine and sine of 45, 50, 55, 60 and 65 Hz.
+        turned: (blocks, lines, 2): how far each line has turned where a block begins.
     """
 
-    means: NDArray[np.float32]
-    lines: NDArray[np.complex64] | None
+    products: NDArray[np.float32]
+    turned: NDArray[np.float32]
+
+    @property
+    def means(self) -> NDArray[np.float32]:
+        """(leads, blocks)."""
+        means: NDArray[np.float32] = self.products[:, :, 0]
+        return means
 
 
+_MOST_BLOCKS = 9000
+"""Half an hour."""
 _LINES_HZ = (45.0, 50.0, 55.0, 60.0, 65.0)
 
 
@@ -227,79 +237,85 @@ def _waves(rate_hz: float, block: int) -> NDArray[np.float32]:
     return waves
 
 
-def _block_lines(values: Rows, rate_hz: float) -> _Lines | None:
+@lru_cache(maxsize=64)
+def _turned(rate_hz: float, block: int, blocks: int) -> NDArray[np.float32]:
+    angles = 2 * np.pi * np.outer(np.arange(blocks) * block / rate_hz, _LINES_HZ)
+    return np.stack([np.cos(angles), np.sin(angles)], axis=2).astype(np.float32)
+
+
+def _blocks_of(values: Rows, rate_hz: float) -> _Blocks | None:
     block = round(BLOCK_S * rate_hz)
     blocks = values.shape[1] // block if block else 0
     if blocks < 5:
         return None
+    # Hum is looked for in the first half hour, which bounds what is kept.
     products = kernels.block_products(values, _waves(rate_hz, block), blocks)
-    if not _has_lines(rate_hz):
-        return _Lines(products[:, :, 0], None)
-    last = 1 + 2 * len(_LINES_HZ)
-    complex_lines = products[:, :, 1:last:2] + 1j * products[:, :, 2:last:2]
-    turned = np.exp(-2j * np.pi * np.outer(np.arange(blocks) * block / rate_hz, _LINES_HZ)).astype(np.complex64)
-    return _Lines(products[:, :, 0], np.moveaxis(complex_lines * turned, 2, 0))
+    return _Blocks(products, _turned(rate_hz, block, min(blocks, _MOST_BLOCKS)))
 
 
-def _hum(lines: _Lines, rate_hz: float) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+def _hum(blocks: _Blocks, rate_hz: float) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
     """Amplitude in uV and frequency of the mains line that stands out of its neighbours, (leads,) each.
 
     The median over the blocks of two seconds is blind to beats, which come with changing phase; the
     median over all such spans to what lasts shortly. A mains frequency that is off by 0.2 Hz still shows.
     """
-    if lines.lines is None:
+    if not _has_lines(rate_hz):
         return None
-    blocks = lines.lines.shape[2]
-    span = min(10, blocks)
-    spans = blocks // span
-    parts = lines.lines[:, :, : spans * span].reshape(len(_LINES_HZ), -1, spans, span)
-    level = np.hypot(np.median(parts.real, axis=3), np.median(parts.imag, axis=3))
-    power = np.median(level, axis=2).astype(np.float64) ** 2
+    count = blocks.turned.shape[0]
+    levels = kernels.line_levels(blocks.products[:, :count], blocks.turned, min(10, count))
+    power = levels.T**2
     beyond = [power[1] - (power[0] + power[2]) / 2, power[3] - (power[2] + power[4]) / 2]
     amplitudes = np.sqrt(np.maximum(beyond, 0.0)) * 1e3
     which = np.argmax(amplitudes, axis=0)
     return amplitudes.max(axis=0), np.asarray(MAINS_HZ, dtype=np.float64)[which]
 
 
-def _wander(lines: _Lines) -> NDArray[np.float64]:
-    """Peak to peak of the mean over one second, which a beat hardly moves, in mV."""
-    sums = np.cumsum(lines.means, axis=1, dtype=np.float64)
+def _wander(blocks: _Blocks) -> NDArray[np.float64]:
+    """Peak to peak of the mean over one second, which a beat hardly moves, in mV: of a typical ten seconds."""
+    sums = np.cumsum(blocks.means, axis=1, dtype=np.float64)
     second = round(1.0 / BLOCK_S)
     means = (sums[:, second - 1 :] - np.pad(sums, ((0, 0), (1, 0)))[:, :-second]) / second
-    spread: NDArray[np.float64] = np.ptp(means, axis=1)
-    return spread
+    span = round(TEN_S / BLOCK_S)
+    if means.shape[1] < 2 * span:
+        return np.asarray(np.ptp(means, axis=1))
+    spans = means.shape[1] // span
+    of_each = np.ptp(means[:, : spans * span].reshape(-1, spans, span), axis=2)
+    return np.asarray(np.median(of_each, axis=1))
 
 
-def _at(values: NDArray[np.float64] | None, index: int) -> float | None:
-    return None if values is None else float(values[index])
+def _findings(measures: _Measures, leads: Sequence[str]) -> list[list[Finding]]:
+    """Findings of each lead. What disturbs a lead that is lost anyway is not said."""
+    lost = ((MISSING, measures.missing), (FLAT, measures.flat), (CLIPPING, measures.clipped))
+    disturbed = ((HUM, measures.hum_uv), (WANDER, measures.baseline_mv), (NOISE, measures.noise_uv))
+    found: list[list[Finding]] = [[] for _ in leads]
+    for limit, values in (*lost, *disturbed):
+        if values is None or values.max() < limit.usable:
+            continue
+        for lead, value, so_far in zip(leads, values.tolist(), found, strict=True):
+            finding = limit.check(lead, value)
+            if finding is not None and not any(one.grade is Grade.UNUSABLE for one in so_far):
+                so_far.append(finding)
+    return found
 
 
-def _lead_findings(measures: _Measures, index: int, lead: str) -> list[Finding]:
-    checks = [MISSING.check(lead, float(measures.missing[index])), FLAT.check(lead, float(measures.flat[index]))]
-    checks.append(CLIPPING.check(lead, float(measures.clipped[index])))
-    lost = any(check is not None and check.grade is Grade.UNUSABLE for check in checks)
-    if not lost:
-        checks += [
-            HUM.check(lead, _at(measures.hum_uv, index)),
-            WANDER.check(lead, _at(measures.baseline_mv, index)),
-            NOISE.check(lead, _at(measures.noise_uv, index)),
-        ]
-    return [check for check in checks if check is not None]
-
-
-def _lead_quality(measures: _Measures, index: int, lead: str, found: Sequence[Finding]) -> LeadQuality:
-    hum_uv = _at(measures.hum_uv, index)
-    return LeadQuality(
-        lead=lead,
-        grade=max((finding.grade for finding in found), key=lambda grade: grade.rank, default=Grade.GOOD),
-        missing_fraction=float(measures.missing[index]),
-        flat_fraction=float(measures.flat[index]),
-        clipped_fraction=float(measures.clipped[index]),
-        hum_uv=hum_uv,
-        hum_hz=_at(measures.hum_hz, index) if hum_uv else None,
-        baseline_mv=_at(measures.baseline_mv, index),
-        noise_uv=_at(measures.noise_uv, index),
+def _graded(measures: _Measures, leads: Sequence[str], found: Sequence[Sequence[Finding]]) -> tuple[LeadQuality, ...]:
+    nothing = [None] * len(leads)
+    hum, hum_hz, wander, noise = (
+        nothing if values is None else values.tolist()
+        for values in (measures.hum_uv, measures.hum_hz, measures.baseline_mv, measures.noise_uv)
     )
+    lost = zip(measures.missing.tolist(), measures.flat.tolist(), measures.clipped.tolist(), strict=True)
+    disturbed = zip(hum, hum_hz, wander, noise, strict=True)
+    return tuple(
+        LeadQuality(lead, _worst(of_lead), missing, flat, clipped, uv, hz if uv else None, mv, rest)
+        for lead, of_lead, (missing, flat, clipped), (uv, hz, mv, rest) in zip(
+            leads, found, lost, disturbed, strict=True
+        )
+    )
+
+
+def _worst(found: Sequence[Finding]) -> Grade:
+    return max((finding.grade for finding in found), key=lambda grade: grade.rank, default=Grade.GOOD)
 
 
 def _between(values: Rows, leads: tuple[str, ...], rate_hz: float, *, physical: bool, lost: set[str]) -> list[Finding]:

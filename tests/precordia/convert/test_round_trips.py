@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from precordia.catalog import Artifact, Lineage, LineageStep, ModelChange, ModelEvent, ModelRef, ModelVersion
 from precordia.dataset import (
     Dataset,
+    LabelChoices,
     LabelGroup,
     LabelImport,
     LabelScheme,
+    RecordFilter,
     ShardTicket,
     Snapshot,
     SplitCount,
@@ -22,13 +24,14 @@ from precordia.errors import InvalidArgument
 from precordia.manifest import Activation, InputSpec, Manifest, Output, Task
 from precordia.operation import Operation, OperationEvent, OperationState
 from precordia.prediction import LoadedModel, PredictInput, Prediction, Priority, Score
+from precordia.quality import Defect, Finding, Grade, LeadQuality, Quality
 from precordia.record import Device, Hints, Remark, Sex, Unit
-from precordia.rpc.convert import dataset, model, operation, prediction, recording, training
+from precordia.rpc.convert import dataset, model, operation, prediction, record_filter, recording, training
 from precordia.rpc.convert.steps import step_from_proto, step_to_proto
 from precordia.steps import Step
 from precordia.stored import ImportPreview, StoredChannel, StoredRecording
 from precordia.training import Method, NetworkInfo, TrainerStatus, TrainingSpec
-from precordia.v1 import inference_pb2, trainer_pb2, types_pb2
+from precordia.v1 import inference_pb2, ingest_pb2, trainer_pb2, types_pb2
 
 NOON = datetime(2024, 2, 29, 12, 0, 0, 123456, tzinfo=UTC)
 STEPS = (Step("band_pass", 1, {"low_hz": 0.5, "high_hz": 40.0}), Step("z_score"))
@@ -67,6 +70,14 @@ STORED = StoredRecording(
     supersedes="r-0",
     device=DEVICE,
     transforms=("calibration pulse trimmed",),
+    quality=Quality(
+        Grade.POOR,
+        (Finding(Defect.ARMS_SWAPPED, Grade.POOR, "Lead I is upside down.", "I", -0.5, 0.0),),
+        (
+            LeadQuality("I", Grade.USABLE, 0.25, 0.0, 0.001, 31.5, 50.0, 0.4, 7.25),
+            LeadQuality("II", Grade.GOOD, 0.0, 0.0, 0.0),
+        ),
+    ),
 )
 
 MANIFEST = Manifest(
@@ -123,6 +134,35 @@ def test_a_step_comes_back_with_its_parameters(step: Step) -> None:
 
 def test_a_stored_recording_comes_back_whole() -> None:
     assert recording.stored_recording_from_proto(recording.stored_recording_to_proto(STORED)) == STORED
+
+
+def test_a_finding_of_a_kind_not_known_here_is_left_out() -> None:
+    message = recording.stored_recording_to_proto(STORED)
+    message.quality.findings.add(defect="of a later version", grade=types_pb2.QUALITY_GRADE_POOR)
+    assert recording.stored_recording_from_proto(message) == STORED
+
+
+@given(
+    st.builds(
+        RecordFilter,
+        least_age_years=st.none() | st.floats(0, 150),
+        most_age_years=st.none() | st.floats(0, 150),
+        sex=st.none() | st.sampled_from(Sex),
+        least_grade=st.none() | st.sampled_from(Grade),
+        labels=st.lists(st.text(max_size=4), max_size=2).map(tuple),
+        without=st.lists(st.text(max_size=4), max_size=2).map(tuple),
+    )
+)
+@settings(max_examples=40)
+def test_filters_come_back(only: RecordFilter) -> None:
+    assert record_filter.record_filter_from_proto(record_filter.record_filter_to_proto(only)) == only
+
+
+def test_choices_of_a_label_table_come_back() -> None:
+    choices = LabelChoices(("age", "LVEF"), b"x,y", 50.0, "table1", b"label,target")
+    header = ingest_pb2.ImportLabelsHeader()
+    dataset.label_choices_to_proto(choices, header)
+    assert dataset.label_choices_from_proto(header) == choices
 
 
 def test_a_recording_of_which_little_is_known_comes_back_with_nothing_made_up() -> None:

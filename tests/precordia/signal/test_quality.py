@@ -128,6 +128,12 @@ def test_a_wandering_baseline_is_measured_peak_to_peak(clean: Leads, hz: float, 
     assert quality.leads[11].baseline_mv == pytest.approx(2 * amplitude_mv, rel=0.2)
 
 
+def test_the_baseline_of_a_long_recording_is_judged_by_its_typical_ten_seconds() -> None:
+    long = leads(60)
+    long["V6"][:500] += 3.0
+    assert assess_signal(as_signal(long)).leads[11].baseline_mv == pytest.approx(0, abs=0.2)
+
+
 @pytest.mark.parametrize("lead", STANDARD_LEADS[:6])
 def test_a_limb_lead_that_does_not_fit_the_others_is_named(clean: Leads, lead: str) -> None:
     clean[lead] = clean[lead] * 1.5

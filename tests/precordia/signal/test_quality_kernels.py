@@ -51,16 +51,24 @@ def test_quiet_noise_of_less_than_a_block_is_zero() -> None:
 @pytest.mark.parametrize("rate_hz", [250.0, 257.0, 500.0])
 def test_lines_are_the_sums_that_define_them(rate_hz: float) -> None:
     values = rows(2, round(rate_hz * 2))
-    lines = quality._block_lines(values, rate_hz)
-    assert lines is not None
-    assert lines.lines is not None
+    found = quality._blocks_of(values, rate_hz)
+    assert found is not None
     block = round(0.2 * rate_hz)
+    levels = kernels.line_levels(found.products, found.turned, 5)
     for part in (0, 3):
         cut = values[1, part * block : (part + 1) * block].tolist()
-        assert lines.means[1, part] == pytest.approx(np.mean(cut), abs=1e-5)
+        assert found.means[1, part] == pytest.approx(np.mean(cut), abs=1e-5)
         for index, hz in enumerate((45.0, 50.0, 55.0, 60.0, 65.0)):
-            turned = naive.line(cut, hz, rate_hz) * np.exp(-2j * np.pi * hz * part * block / rate_hz)
-            assert lines.lines[index, 1, part] == pytest.approx(turned, abs=2e-4)
+            amplitude = complex(*found.products[1, part, 1 + 2 * index : 3 + 2 * index].tolist())
+            assert amplitude == pytest.approx(naive.line(cut, hz, rate_hz), abs=2e-4)
+    for index, hz in enumerate((45.0, 50.0, 55.0, 60.0, 65.0)):
+        parts = [
+            naive.line(values[1, at * block : (at + 1) * block].tolist(), hz, rate_hz)
+            * np.exp(-2j * np.pi * hz * at * block / rate_hz)
+            for at in range(10)
+        ]
+        spans = [np.hypot(np.median(np.real(span)), np.median(np.imag(span))) for span in (parts[:5], parts[5:])]
+        assert levels[1, index] == pytest.approx(np.median(spans), abs=2e-4)
 
 
 def test_residuals_are_deviations_of_weighted_sums() -> None:
