@@ -87,7 +87,7 @@ class ImportReport:
             self.incomplete.add(verdict.index)
         if self.counts["refused"] <= _NAMED or self._path is None:
             self._output.refuse(f"{verdict.source}: {explain(verdict.error)}")
-        self._write(source=verdict.source, verdict="refused", **{**form, "field": form.get("field", "")})
+        self._write(**{"field": "", **form, "verdict": "refused"})
 
     def _accept(self, verdict: FileVerdict, stored: StoredRecording) -> None:
         form = forms.imported_form(verdict.source, stored, verdict.created)
