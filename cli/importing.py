@@ -23,6 +23,9 @@ FEW = 8
 
 Answer = TypeVar("Answer")
 
+Bring = Callable[[Source], Awaitable[ImportAnswer]]
+"""Brings one source into the ingest service."""
+
 
 @dataclass(frozen=True)
 class Imported:
@@ -46,23 +49,15 @@ def refused_form(source: str, error: PrecordiaError) -> dict[str, Any]:
     return {"source": source, **error_form(error)}
 
 
-async def import_files(
-    precordia: Connection,
-    output: Output,
-    paths: Sequence[str],
-    hints: Hints,
-    dataset: str = "",
-    *,
-    deidentify: bool = False,
-) -> Verdicts:
-    """Import every source that the paths mean; with `deidentify`, keep nothing that identifies the patient.
+async def import_files(output: Output, paths: Sequence[str], bring: Bring) -> Verdicts:
+    """Bring in every source that the paths mean.
 
     Raises:
         ServiceUnavailable, Unauthenticated: no file can succeed; the others are verdicts.
     """
 
     async def imported(source: Source) -> list[tuple[StoredRecording, bool]]:
-        answer = await precordia.ingest.import_source(source, hints, dataset, deidentify=deidentify)
+        answer = await bring(source)
         return [(recording, answer.created) for recording in answer.recordings]
 
     answers = await for_each_source(output, "Importing", paths, imported)
@@ -84,13 +79,14 @@ async def verdicts_on(
     *,
     deidentify: bool = False,
 ) -> AsyncGenerator[FileVerdict, None]:
-    """Import sources: a few one by one, many as staged imports.
+    """Import sources: a few one by one, many as staged imports; to be de-identified, none is staged.
 
     Raises:
         ServiceUnavailable, Unauthenticated: no further file can succeed.
     """
-    batch = BatchImport(precordia.ingest, hints, dataset, deidentify=deidentify)
-    run = batch.run(files) if len(files) > FEW else _one_by_one(precordia, files, hints, dataset, deidentify)
+    one_by_one = len(files) <= FEW or deidentify  # what is staged rests on a disk as it came
+    batch = BatchImport(precordia.ingest, hints, dataset)
+    run = _one_by_one(precordia, files, hints, dataset, deidentify) if one_by_one else batch.run(files)
     done = 0
     with output.progress("Importing", len(files)) as step:
         async with aclosing(run) as verdicts:

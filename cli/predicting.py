@@ -13,15 +13,17 @@ from rich.text import Text
 from cli import forms
 from cli.following import succeeded
 from cli.freezing import frozen
-from cli.importing import Imported, import_files
+from cli.guests import Guests
+from cli.importing import Bring, import_files
 from cli.output import Output
 from cli.running import error_form, explain
 from precordia.catalog import ModelRef
-from precordia.client import Connection
+from precordia.client import Connection, ImportAnswer
 from precordia.dataset import SplitRef
 from precordia.errors import Overloaded, RecordingNotFound
 from precordia.prediction import PredictInput, Prediction, Priority
 from precordia.record import Hints
+from precordia.source import Source
 
 _BATCH = 32
 _ATTEMPTS = 20
@@ -34,8 +36,6 @@ class _Named:
     source: str
     record: str
     recording_id: str
-    scored_only: bool = False
-    """It came with this command and is not to be kept."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,13 @@ async def predict_named(
 ) -> bool:
     """Score recordings and files; files are imported first. Every one has a score or a refusal."""
     await precordia.registry.get(ref)  # a model that is not there is said before files are read
-    named, refused = await _resolve(precordia, output, what, hints, keep)
-    try:
+
+    async def kept(source: Source) -> ImportAnswer:
+        return await precordia.ingest.import_source(source, hints)
+
+    async with Guests(precordia, hints) as guests:
+        named, refused = await _resolve(precordia, output, what, kept if keep else guests.bring)
         predictions = await _predict(precordia, output, ref, [one.recording_id for one in named], priority)
-    finally:
-        for one in named:
-            if one.scored_only:
-                await precordia.ingest.delete_recording(one.recording_id)
     pairs = zip(named, predictions, strict=True)
     return _report(output, [_Scored(one.source, one.record, prediction) for one, prediction in pairs], refused)
 
@@ -93,15 +93,17 @@ async def predict_dataset(precordia: Connection, output: Output, ref: ModelRef, 
 
 
 async def _resolve(
-    precordia: Connection, output: Output, what: Sequence[str], hints: Hints, keep: bool
+    precordia: Connection, output: Output, what: Sequence[str], bring: Bring
 ) -> tuple[list[_Named], list[dict[str, Any]]]:
     """Recording ids as they are, files as what their import made, in the order named."""
     named: list[_Named] = []
     refused: list[dict[str, Any]] = []
     for text in what:
         if _is_file(text):
-            verdicts = await import_files(precordia, output, [text], hints)
-            named += [_imported(one, keep) for one in verdicts.imported]
+            verdicts = await import_files(output, [text], bring)
+            named += [
+                _Named(one.source, one.recording.source_record, one.recording.recording_id) for one in verdicts.imported
+            ]
             refused += verdicts.refused
             continue
         try:
@@ -116,11 +118,6 @@ async def _resolve(
 def _is_file(text: str) -> bool:
     """Whether a name means a file: one that is there, or that is written like one."""
     return Path(text).expanduser().exists() or any(mark in text for mark in "/\\.*?[")
-
-
-def _imported(one: Imported, keep: bool) -> _Named:
-    stored = one.recording
-    return _Named(one.source, stored.source_record, stored.recording_id, scored_only=one.created and not keep)
 
 
 async def _predict(
