@@ -79,11 +79,13 @@ def _check_request_id(request_id: str) -> None:
 
 
 def checked_alias(alias: str) -> str:
-    """The alias, if it can be set: `latest` is implicit.
+    """The alias, if it can be set: `latest` is implicit, and a number is a version.
 
     Raises:
         InvalidArgument: it cannot.
     """
     if checked_name(alias, field="alias") == LATEST:
         raise InvalidArgument(f"'{LATEST}' always means the highest version; use another alias.", field="alias")
+    if alias.isdecimal():
+        raise InvalidArgument("A number means a version; an alias has a letter at least.", field="alias")
     return alias

@@ -256,6 +256,14 @@ def test_latest_cannot_be_set_or_deleted(catalog: Catalog) -> None:
         catalog.delete_alias("net", "latest")
 
 
+def test_a_number_is_a_version_and_no_alias(catalog: Catalog) -> None:
+    publish(catalog)
+
+    with pytest.raises(InvalidArgument, match="number"):
+        catalog.set_alias("net", "2", 1)
+    assert catalog.set_alias("net", "v2", 1).aliases == ("v2",)
+
+
 async def test_a_watcher_sees_the_past_and_then_the_present(catalog: Catalog) -> None:
     publish(catalog, aliases=("prod",))
     watch = catalog.changes.watch(1)
