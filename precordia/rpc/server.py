@@ -19,7 +19,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from pydantic import ValidationError
 
-from precordia.errors import PrecordiaError
+from precordia.errors import FailedPrecondition, PrecordiaError
 from precordia.operations import Operations
 from precordia.rpc.admission import Admission
 from precordia.rpc.bind import bind
@@ -206,11 +206,20 @@ def _announce(app: ServiceApp, address: str) -> None:
 
 
 def _write(path: Path, content: str) -> None:
-    """Whole or not at all: a reader may look at any moment."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Whole or not at all: a reader may look at any moment.
+
+    Raises:
+        FailedPrecondition: there is no place for it, and whoever started us could not find us.
+    """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(content, encoding="utf-8")
-    os.replace(unfinished, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_text(content, encoding="utf-8")
+        os.replace(unfinished, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        raise FailedPrecondition(f"The file that says where it serves cannot be written: {error.strerror}.") from None
 
 
 def _withdraw(path: Path | None) -> None:

@@ -49,7 +49,7 @@ _BARE: dict[StatusCode, tuple[type[PrecordiaError], str]] = {
     StatusCode.CANCELLED: (errors.Cancelled, "The call was cancelled"),
     StatusCode.UNAUTHENTICATED: (errors.Unauthenticated, "The service wants a valid token"),
     StatusCode.PERMISSION_DENIED: (errors.Unauthenticated, "The service refuses this caller"),
-    StatusCode.RESOURCE_EXHAUSTED: (errors.Overloaded, "Too much at once, or a message beyond 64 MiB"),
+    StatusCode.RESOURCE_EXHAUSTED: (errors.Overloaded, "Too much at once; try again"),
     StatusCode.UNIMPLEMENTED: (errors.FailedPrecondition, "The service does not have this call; is it older?"),
     StatusCode.NOT_FOUND: (errors.NotFound, "Not found"),
     StatusCode.INVALID_ARGUMENT: (errors.InvalidInput, "The request was refused as invalid"),
@@ -58,6 +58,9 @@ _BARE: dict[StatusCode, tuple[type[PrecordiaError], str]] = {
     StatusCode.FAILED_PRECONDITION: (errors.FailedPrecondition, "The service is not in a state to do this"),
     StatusCode.ABORTED: (errors.Conflict, "Refused by the present state; try again"),
 }
+
+_TOO_LONG = "larger than max"
+"""What gRPC says, on either side, of a message beyond its limit: the same status as of an overload."""
 
 
 def code_of(error: PrecordiaError) -> StatusCode:
@@ -96,6 +99,8 @@ def from_rpc_error(error: RpcError) -> PrecordiaError:
     if ours is not None:
         return ours
     code = error.code() if hasattr(error, "code") else StatusCode.UNKNOWN
+    if code is StatusCode.RESOURCE_EXHAUSTED and _TOO_LONG in (error.details() or ""):
+        return errors.TooLarge("One message holds 64 MiB at most; send less in one call, or import it and name it.")
     kind, message = _BARE.get(code, (errors.InternalError, "The service failed; its log has the cause"))
     return kind(message)
 

@@ -12,7 +12,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from precordia.errors import FailedPrecondition, InvalidInput, Overloaded, ServiceUnavailable, Unauthenticated
+from precordia.errors import FailedPrecondition, InvalidInput, ServiceUnavailable, TooLarge, Unauthenticated
 from precordia.rpc.channel import open_channel
 from precordia.rpc.request_id import HEADER, adopt_request_id
 from precordia.rpc.server import serving
@@ -105,7 +105,7 @@ async def test_bytes_that_are_no_message_are_refused_typed(channel: grpc.aio.Cha
 
 async def test_messages_beyond_the_limit_are_refused(channel: grpc.aio.Channel) -> None:
     assert len((await say(channel, "UnaryUnary", "x" * (32 << 20)))[0]) == 32 << 20
-    assert type(await refusal(channel, "x" * ((64 << 20) + 1))) is Overloaded
+    assert type(await refusal(channel, "x" * ((64 << 20) + 1))) is TooLarge
 
 
 async def test_unknown_methods_are_told(channel: grpc.aio.Channel) -> None:

@@ -73,8 +73,11 @@ def test_a_reason_from_a_newer_service_is_still_an_error() -> None:
 class Bare(grpc.RpcError):
     """What gRPC itself or a proxy answers."""
 
-    def __init__(self, code: StatusCode, trailers: tuple[tuple[str, bytes], ...] = ()) -> None:
-        self._code, self._trailers = code, trailers
+    def __init__(self, code: StatusCode, trailers: tuple[tuple[str, bytes], ...] = (), details: str = "") -> None:
+        self._code, self._trailers, self._details = code, trailers, details
+
+    def details(self) -> str:
+        return self._details
 
     def code(self) -> StatusCode:
         return self._code
@@ -95,6 +98,14 @@ def test_a_bare_status_keeps_its_kind() -> None:
     assert type(from_rpc_error(Bare(StatusCode.DEADLINE_EXCEEDED))) is errors.DeadlineExceeded
     assert type(from_rpc_error(Bare(StatusCode.DATA_LOSS))) is errors.InternalError
     assert type(from_rpc_error(grpc.RpcError())) is errors.InternalError
+
+
+@pytest.mark.parametrize("side", ["Received", "CLIENT: Sent", "Decompressed"])
+def test_a_message_that_is_too_long_is_no_overload_that_passes(side: str) -> None:
+    said = f"{side} message larger than max (96000112 vs. 67108864)"
+    error = from_rpc_error(Bare(StatusCode.RESOURCE_EXHAUSTED, details=said))
+    assert type(error) is errors.TooLarge
+    assert type(from_rpc_error(Bare(StatusCode.RESOURCE_EXHAUSTED))) is errors.Overloaded
 
 
 def test_damaged_details_fall_back_to_the_code() -> None:
