@@ -84,7 +84,11 @@ class Fleet:
         self.running: list[RunningService] = []
 
     def __enter__(self) -> Fleet:
-        self._lock.take()
+        try:
+            self._lock.take()
+        except AlreadyExists:
+            self._say_what_lacks()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -103,6 +107,20 @@ class Fleet:
             for service in wave:
                 self.running.append(self._wait_until_serving(service))
                 self._say(f"{service} serves on {self.running[-1].address}")
+
+    def _say_what_lacks(self) -> None:
+        """A fleet that lost a service is started anew as a whole.
+
+        Raises:
+            AlreadyExists: some services of this home run, and some do not.
+        """
+        lacking = [service for service in SERVICES if _own_pid(service, self._home) is None]
+        if lacking and len(lacking) < len(SERVICES):
+            raise AlreadyExists(
+                f"Of the services of this home {', '.join(lacking)} does not run: `precordia down` stops the others, "
+                "then `precordia up` starts all of them.",
+                name="up",
+            ) from None
 
     def let_go(self) -> None:
         """Leave the services running when this process ends; the lock stays with them."""

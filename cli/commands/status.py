@@ -51,11 +51,17 @@ def status(services: Named = None, as_json: options.Json = False) -> None:
         }
         output.document(document)
         if not all(one.serving for one in states):
-            output.refuse("Not every service answers. Start them with `precordia up`.")
+            output.refuse(_advice([one.service for one in states if not one.serving], len(states)))
             return False
         return True
 
     run_connected(work, as_json=as_json)
+
+
+def _advice(away: list[str], asked: int) -> str:
+    if len(away) == asked:
+        return "No service answers. Start them with `precordia up`."
+    return f"No answer from {', '.join(away)}. `precordia down`, then `precordia up`, starts all of them anew."
 
 
 def _checked(named: list[str]) -> tuple[str, ...]:

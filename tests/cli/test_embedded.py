@@ -14,6 +14,17 @@ from precordia.errors import AlreadyExists
 FREE = ports_from(0)
 
 
+def running_as(service: str, home: Path) -> subprocess.Popen[bytes]:
+    """A process that looks like a service of this home."""
+    code = "import time; print(flush=True); time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", code, f"services.{service}"], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()  # it runs
+    (home / "run").mkdir(exist_ok=True)
+    (home / "run" / f"{service}.pid").write_text(json.dumps({"pid": process.pid}))
+    return process
+
+
 def test_ports_are_the_usual_ones_free_ones_or_four_in_a_row() -> None:
     assert dict(ports_from(None)) == {"ingest": 50051, "inference": 50052, "trainer": 50053, "registry": 50054}
     assert set(FREE.values()) == {0}
@@ -35,6 +46,20 @@ def test_a_home_has_one_set_of_services(tmp_path: Path) -> None:
         Fleet(tmp_path, FREE, print).__enter__()
     with Fleet(tmp_path, FREE, print):
         pass
+
+
+def test_a_second_up_names_the_service_that_a_home_has_lost(tmp_path: Path) -> None:
+    services: list[subprocess.Popen[bytes]] = []
+    try:
+        with Fleet(tmp_path, FREE, print):
+            for name in ("registry", "ingest", "trainer"):
+                services.append(running_as(name, tmp_path))
+            with pytest.raises(AlreadyExists, match=r"inference does not run.*precordia down"):
+                Fleet(tmp_path, FREE, print).__enter__()
+    finally:
+        for service in services:
+            service.kill()
+            service.communicate()
 
 
 def test_a_service_that_does_not_start_shows_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,13 +97,8 @@ def test_down_leaves_a_stranger_with_the_same_number_alone(tmp_path: Path) -> No
 
 
 def test_down_ends_the_process_that_is_the_service(tmp_path: Path) -> None:
-    code = "import time; print(flush=True); time.sleep(60)"
-    service = subprocess.Popen([sys.executable, "-c", code, "services.ingest"], stdout=subprocess.PIPE)
+    service = running_as("ingest", tmp_path)
     try:
-        assert service.stdout is not None
-        service.stdout.readline()  # it runs
-        (tmp_path / "run").mkdir()
-        (tmp_path / "run" / "ingest.pid").write_text(json.dumps({"pid": service.pid}))
         assert stop_detached(tmp_path, print) == ["ingest"]
         assert service.wait(10) == -15
         assert os.listdir(tmp_path / "run") == []
