@@ -19,6 +19,11 @@ from precordia.errors import PrecordiaError, ServiceUnavailable
 
 app = typer.Typer(rich_markup_mode="markdown", add_completion=False)
 
+UNLABELLED = "UNLABELLED"
+"""The reason by which an evaluation leaves out records that nobody has labelled; it is no refusal."""
+
+_WHY = "undefined"  # beside figures: why some have no value
+
 
 @app.command()
 def evaluate(
@@ -58,6 +63,7 @@ def evaluate(
                 refused.append({"model": str(ref), **error_form(error)})
         for evaluation in evaluations:
             _tables(output, evaluation)
+            refused += _unscored(output, evaluation)
         output.document({"evaluations": evaluations, "refused": refused})
         return not refused
 
@@ -67,14 +73,43 @@ def evaluate(
 def _tables(output: Output, evaluation: Mapping[str, Any]) -> None:
     output.line(f"{evaluation.get('model')}:{evaluation.get('version')}", "bold")
     output.line(f"{evaluation.get('n')} ECGs of {evaluation.get('patients')} patients")
+    unlabelled = evaluation.get("left_out", {}).get(UNLABELLED)
+    if unlabelled:
+        output.line(f"{unlabelled} ECGs without labels do not count")
+    if not evaluation.get("n"):
+        output.line()
+        return
     metrics: Mapping[str, Any] = evaluation.get("metrics", {})
-    output.table("metrics", ("metric", "#value"), [(name, _number(value)) for name, value in metrics.items()])
+    rows = [(name, _number(value)) for name, value in metrics.items() if name != _WHY]
+    output.table("metrics", ("metric", "#value"), rows)
     per_class: Mapping[str, Mapping[str, Any]] = evaluation.get("per_class", {})
-    names = list(dict.fromkeys(name for one in per_class.values() for name in one))
-    rows = [(label, *(_number(one.get(name)) for name in names)) for label, one in per_class.items()]
+    names = [name for name in dict.fromkeys(name for one in per_class.values() for name in one) if name != _WHY]
     output.line()
-    output.table("classes", ("class", *(f"#{name}" for name in names)), rows)
+    classes = [(label, *(_number(one.get(name)) for name in names)) for label, one in per_class.items()]
+    output.table("classes", ("class", *(f"#{name}" for name in names)), classes)
+    for name, reason in _undefined(metrics, per_class):
+        output.line(f"{name}: {reason}", "dim")
     output.line()
+
+
+def _undefined(metrics: Mapping[str, Any], per_class: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """What has no value, or one without some classes, and why; each reason once."""
+    found = list(metrics.get(_WHY, {}).items())
+    for label, one in per_class.items():
+        found += [(label, reason) for reason in dict.fromkeys(one.get(_WHY, {}).values())]
+    return found
+
+
+def _unscored(output: Output, evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Records that the model could not score, by reason: the figures say nothing of them."""
+    model = f"{evaluation.get('model')}:{evaluation.get('version')}"
+    refused = []
+    for reason, records in evaluation.get("left_out", {}).items():
+        if reason != UNLABELLED:
+            message = f"{records} ECGs could not be scored and do not count: {reason}."
+            output.refuse(f"{model}: {message}")
+            refused.append({"model": model, "reason": reason, "message": message, "records": records})
+    return refused
 
 
 def _number(value: object) -> str:

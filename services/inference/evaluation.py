@@ -47,9 +47,7 @@ def _settled(context: OperationContext, version: ModelVersion, snapshot: Snapsho
     """What an evaluation fixes when it begins, so that a resumed attempt measures the same thing."""
     group = label_group(version, snapshot, context.operation.request.get("label_group", ""))
     if version.manifest.task is not Task.REGRESSION:
-        context.emit(
-            "log", {"message": f"Scores are held against the labels of group '{group}'.", "label_group": group}
-        )
+        context.emit("log", {"message": f"Scores are held against {_labels_of(group)}.", "label_group": group})
     return {
         "task": version.manifest.task.value,
         "outputs": list(version.manifest.output_names),
@@ -77,12 +75,16 @@ def label_group(version: ModelVersion, snapshot: Snapshot, wanted: str = "") -> 
     best = max(shared, key=lambda name: shared[name], default="")
     chosen = wanted or (manifest.label_group if shared.get(manifest.label_group) else best)
     if not shared.get(chosen):
-        there = ", ".join(f"'{name}'" for name in shared) or "none"
+        there = ", ".join(map(_labels_of, shared)) or "none"
         raise InvalidLabels(
-            f"No label of group '{chosen}' is an output of {version.ref} ({', '.join(manifest.output_names[:20])}). "
-            f"Groups of this dataset: {there}."
+            f"None of {_labels_of(chosen)} is an output of {version.ref} ({', '.join(manifest.output_names[:20])}). "
+            f"This dataset has: {there}."
         )
     return chosen
+
+
+def _labels_of(group: str) -> str:
+    return f"the labels of group '{group}'" if group else "the labels without a group"
 
 
 def report(work: PinnedWork, snapshot: Snapshot, kept: Sequence[KeptPrediction]) -> dict[str, Any]:

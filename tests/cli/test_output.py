@@ -5,6 +5,7 @@ import json
 import pytest
 import typer
 
+from cli.commands import evaluate
 from cli.following import epoch_line
 from cli.output import Output
 from cli.running import explain, reported
@@ -31,6 +32,27 @@ def test_without_json_a_table_is_whole_even_in_a_pipe(capsys: pytest.CaptureFixt
     assert "a" * 150 in out
     assert "No others." in out
     assert "{" not in out
+
+
+def test_an_evaluation_says_what_has_no_value_and_what_could_not_be_scored(capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output(as_json=False)
+    evaluation = {
+        "model": "net",
+        "version": 2,
+        "n": 3,
+        "patients": 2,
+        "left_out": {"UNLABELLED": 4, "MISSING_LEAD": 5},
+        "metrics": {"auroc_macro": None, "undefined": {"auroc_macro": "without MI"}},
+        "per_class": {"MI": {"auroc": None, "positives": 0, "undefined": {"auroc": "none", "f1": "none"}}},
+    }
+    evaluate._tables(output, evaluation)
+    (refused,) = evaluate._unscored(output, evaluation)
+    said = capsys.readouterr()
+    assert "4 ECGs without labels do not count" in said.out
+    assert [line for line in said.out.splitlines() if ": " in line] == ["auroc_macro: without MI", "MI: none"]
+    assert "{" not in said.out
+    assert (refused["reason"], refused["records"]) == ("MISSING_LEAD", 5)
+    assert said.err == "net:2: 5 ECGs could not be scored and do not count: MISSING_LEAD.\n"
 
 
 def test_markup_in_what_is_shown_stays_text(capsys: pytest.CaptureFixture[str]) -> None:
