@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cli.output import Output
 from precordia.client import Connection
-from precordia.dataset import SplitRef
+from precordia.dataset import Dataset, Snapshot, SplitRef
 from precordia.errors import SnapshotNotFound
 
 
@@ -17,10 +17,16 @@ async def frozen(precordia: Connection, output: Output, split: SplitRef) -> Spli
     """
     if split.snapshot_id:
         return split
-    await precordia.ingest.get_dataset(split.dataset)
+    dataset = await precordia.ingest.get_dataset(split.dataset)
     known = await precordia.ingest.snapshots(split.dataset)
     if known:
         newest = known[0]
+        if _changed_since(dataset, newest):
+            output.say(
+                f"The dataset has changed since {newest.snapshot_id} was frozen, which is used; "
+                f"`precordia datasets snapshot {split.dataset}` freezes it as it is now.",
+                "yellow",
+            )
     elif split.split:
         raise SnapshotNotFound(
             "The dataset has no splits yet; make them with `precordia datasets snapshot NAME --split NAME=RULE`."
@@ -29,3 +35,7 @@ async def frozen(precordia: Connection, output: Output, split: SplitRef) -> Spli
         newest = await precordia.ingest.create_snapshot(split.dataset)
         output.say(f"The dataset had no snapshot; it was frozen as {newest.snapshot_id}.")
     return SplitRef(split.dataset, split.split, newest.snapshot_id)
+
+
+def _changed_since(dataset: Dataset, snapshot: Snapshot) -> bool:
+    return bool(dataset.updated_at and snapshot.created_at and dataset.updated_at > snapshot.created_at)

@@ -53,12 +53,14 @@ def add_members(connection: Connection, dataset_seq: int, recording_ids: Sequenc
         RecordingNotFound: one of them is not there; nothing is to be kept of this transaction.
     """
     wanted = list(dict.fromkeys(recording_ids))
-    for start in range(0, len(wanted), _IDS_A_QUERY):
-        _add_part(connection, dataset_seq, wanted[start : start + _IDS_A_QUERY])
-    forget_counts(connection, [dataset_seq])
+    starts = range(0, len(wanted), _IDS_A_QUERY)
+    added = [_add_part(connection, dataset_seq, wanted[start : start + _IDS_A_QUERY]) for start in starts]
+    if any(added):
+        forget_counts(connection, [dataset_seq])
 
 
-def _add_part(connection: Connection, dataset_seq: int, ids: Sequence[str]) -> None:
+def _add_part(connection: Connection, dataset_seq: int, ids: Sequence[str]) -> bool:
+    """Whether one of them was not a member yet."""
     named = select(recordings.c.recording_id, recordings.c.seq).where(recordings.c.recording_id.in_(ids))
     seqs = {row.recording_id: row.seq for row in connection.execute(named)}
     missing = next((name for name in ids if name not in seqs), None)
@@ -70,6 +72,7 @@ def _add_part(connection: Connection, dataset_seq: int, ids: Sequence[str]) -> N
     new = [{**blank, "recording_seq": seq} for seq in seqs.values() if seq not in there]
     if new:
         connection.execute(insert(members), new)
+    return bool(new)
 
 
 def forget_counts(connection: Connection, dataset_seqs: Iterable[int]) -> None:

@@ -76,6 +76,18 @@ def test_a_table_that_matches_nothing_is_refused_and_changes_nothing(labelled: I
     assert labelled.datasets.get("study") == before
 
 
+def test_what_comes_again_does_not_change_a_dataset(labelled: Ingest) -> None:
+    before = labelled.datasets.get("study")
+    labelled.importer.import_source(many(), CONDITIONED, dataset="study")
+    assert labelled.datasets.get("study") == before
+    labelled.importer.import_source(wfdb("one", 1), dataset="study")
+    after = labelled.datasets.get("study")
+    assert after.records == 21
+    assert after.updated_at is not None
+    assert before.updated_at is not None
+    assert after.updated_at > before.updated_at
+
+
 def test_labels_for_a_dataset_that_is_not_there_are_refused(ingest: Ingest) -> None:
     with pytest.raises(DatasetNotFound):
         ingest.import_labels("absent", table(), LabelScheme.AUTO)
