@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,10 +13,15 @@ from precordia.operation import Operation, OperationEvent, OperationState
 
 
 async def follow(client: OperationsClient, operation: Operation, output: Output, what: str = "") -> Operation:
-    """Narrate the events of an operation until it is finished."""
+    """Narrate the events of an operation until it is finished. Who breaks off leaves the work going on, and is told."""
     with output.progress(what or operation.kind, operation.total) as step:
-        async for event in client.watch(operation.operation_id):
-            _narrate(event, output, step)
+        try:
+            async for event in client.watch(operation.operation_id):
+                _narrate(event, output, step)
+        except asyncio.CancelledError:
+            job = f"precordia jobs {operation.operation_id}"
+            output.say(f"The work goes on: `{job} --follow` comes back to it, `{job} --cancel` calls it off.")
+            raise
     return await client.get(operation.operation_id)
 
 

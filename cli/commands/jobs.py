@@ -41,6 +41,8 @@ def jobs(
         service, client, found = await find_operation(precordia, job)
         if cancel:
             found = await client.cancel(job)
+            if not found.state.finished:
+                output.say("Called off; it ends at its next safe point.")
         if follow_it:
             found = await follow(client, found, output)
         _table(output, [(service, found)])
