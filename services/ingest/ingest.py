@@ -64,6 +64,7 @@ class Ingest:
     def __init__(self, settings: IngestSettings) -> None:
         self.max_source_bytes = settings.max_source_bytes
         self._working = settings.home / "ingest"
+        self._deidentify = settings.deidentify
         self.in_flight = InFlight(settings.max_in_flight_bytes)
         self._engine: Engine = open_database(settings.database, "services.ingest.migrations")
         self._blobs = BlobStore(settings.blob_folder)
@@ -132,6 +133,18 @@ class Ingest:
             columns=seen.column_names,
             remarks=seen.remarks,
         )
+
+    def check_staging(self) -> None:
+        """Refuse to stage where nothing may rest on disk as it came.
+
+        Raises:
+            FailedPrecondition: de-identification is the rule here.
+        """
+        if self._deidentify:
+            raise FailedPrecondition(
+                "This service de-identifies all that comes in and stages nothing; import with --deidentify, which "
+                "sends each file at once (ImportRecording)."
+            )
 
     def start_import(
         self,

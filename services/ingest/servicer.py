@@ -65,6 +65,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         self, requests: AsyncIterator[pb.UploadSourceRequest], context: _Context
     ) -> pb.UploadSourceResponse:
         """One file for a later import, in chunks."""
+        self._ingest.check_staging()
         upload = await _staged(requests, self._ingest.uploads)
         return pb.UploadSourceResponse(upload_id=upload.upload_id, sha256=upload.sha256)
 

@@ -109,3 +109,22 @@ def test_a_batch_deidentifies_as_well(settings: IngestSettings) -> None:
     assert prepared.source.name.startswith("deid-")
     assert prepared.new[0].stored.source_name.startswith("deid-")
     ingest.close()
+
+
+async def test_where_it_is_the_rule_nothing_is_staged(settings: IngestSettings) -> None:
+    ruled = settings.model_copy(update={"deidentify": True})
+    async with serving(build(ruled)) as address, connect(Addresses(ingest=address)) as client:
+        with pytest.raises(FailedPrecondition, match="--deidentify"):
+            await client.ingest.upload_source("ecg.dcm", dicom().content)
+    assert identity_in(resting(settings.home)) == []
+
+
+async def test_staged_files_are_cleaned_and_dropped(connection: Connection, settings: IngestSettings) -> None:
+    staged = await connection.ingest.stage(dicom())
+    operation = await connection.ingest.start_import([staged], deidentify=True)
+    finished = await connection.ingest.operations.wait(operation.operation_id)
+    assert finished.result["imported"] == 1
+    (stored,) = [recording async for recording in connection.ingest.recordings()]
+    assert stored.source_name.startswith("deid-")
+    kept = (settings.home / "ingest" / "blobs").rglob("*")
+    assert identity_in(b"".join(path.read_bytes() for path in kept if path.is_file()).lower()) == []
