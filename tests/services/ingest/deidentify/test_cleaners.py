@@ -57,7 +57,7 @@ def test_what_is_kept_reads_back_as_the_same_samples_and_day(source: Source) -> 
     assert made.recordings[0].provenance.source_sha256 == made.source.sha256()
 
 
-@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1"])
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99"])
 def test_dicom_keeps_its_transfer_syntax_and_says_how_it_was_cleaned(syntax: str) -> None:
     made = cleaned(dicom(syntax=syntax))
     assert made.source is not None
