@@ -60,7 +60,9 @@ def test_a_saved_profile_serves_a_whole_folder_and_no_pipe_is_asked(cli: Cli, tm
     assert cli("import", first, "--preview", *said, "--save-profile", "cart", "--json").status == 0
     answer = cli("import", str(folder), "--profile", "cart", "--json")
     assert (answer.status, answer.document["counts"]["imported"]) == (0, 12)
-    assert {(one["rate_hz"], one["unit"]) for one in answer.document["imported"]} == {(200.0, "uV")}
+    assert {(one["rate_hz"], tuple(one["leads"])[6:8]) for one in answer.document["imported"]} == {
+        (200.0, ("V1", "V2"))
+    }
     assert cli("import", first, "--profile", "nobody", "--json").document["error"]["reason"] == "NOT_FOUND"
 
 
