@@ -28,6 +28,19 @@ def _compiled(function: Any) -> Any:
 
 
 @_compiled
+def _median(values: Any) -> float:
+    """The median of a few values, which are put in order in place."""
+    for at in range(1, values.size):
+        value, slot = values[at], at
+        while slot > 0 and values[slot - 1] > value:
+            values[slot] = values[slot - 1]
+            slot -= 1
+        values[slot] = value
+    middle = values.size // 2
+    return float(values[middle]) if values.size % 2 else (float(values[middle - 1]) + float(values[middle])) / 2
+
+
+@_compiled
 def lost_samples(rows: Rows32, flat_run: int, tolerance: float, clip_run: int, edge: int, steep: float) -> Places:
     """Samples that say nothing, (rows, 3): missing, on a flat line, at the rail. Fills what is missing, in place.
 
@@ -117,12 +130,11 @@ def _clipped(row: Rows32, least: float, most: float, flat_run: int, clip_run: in
 
 
 @_compiled
-def quiet_noise(rows: Rows32, width: int, block: int) -> Rows64:
-    """RMS of each row minus its moving mean over `width` (odd) samples, in its median block of `block` samples."""
-    noise = np.zeros(rows.shape[0])
+def rest_powers(rows: Rows32, width: int, block: int) -> Rows64:
+    """Mean square of each row minus its moving mean over `width` (odd) samples, (rows, blocks of `block` samples)."""
     half = width // 2
-    blocks = (rows.shape[1] - 2 * half) // block
-    powers = np.empty(max(blocks, 1))
+    blocks = max((rows.shape[1] - 2 * half) // block, 0)
+    powers = np.empty((rows.shape[0], blocks))
     scale = np.float32(1.0 / width)
     for index in range(rows.shape[0]):
         row = rows[index]
@@ -136,9 +148,8 @@ def quiet_noise(rows: Rows32, width: int, block: int) -> Rows64:
                 rest = row[at] - total * scale
                 power += rest * rest
                 total -= row[at - half]
-            powers[part] = power
-        noise[index] = np.sqrt(np.median(powers[:blocks]) / block) if blocks else 0.0
-    return noise
+            powers[index, part] = power / block
+    return powers
 
 
 @_compiled
@@ -175,17 +186,16 @@ def block_products(rows: Rows32, waves: Rows32, blocks: int) -> Rows32:
 
 @_compiled
 def line_levels(products: Rows32, turned: Rows32, span: int) -> Rows64:
-    """Size of each line in a typical span, (rows, lines).
+    """Size of each line in each span, (rows, lines, spans).
 
     Args:
         products: (rows, blocks, WAVES); cosine and sine of line i in columns 1 + 2i and 2 + 2i.
         turned: (blocks, lines, 2), cosine and sine of how far each line has turned at a block's start.
-        span: blocks of a span; within it the median of each component is taken, over spans that of the sizes.
+        span: blocks of a span, within which the median of each component is taken.
     """
     rows, blocks = products.shape[0], products.shape[1]
     lines, spans = turned.shape[1], blocks // span
-    levels = np.empty((rows, lines))
-    of_span = np.empty(spans)
+    levels = np.empty((rows, lines, spans))
     real, imaginary = np.empty(span, np.float32), np.empty(span, np.float32)
     for row in range(rows):
         for line in range(lines):
@@ -196,22 +206,8 @@ def line_levels(products: Rows32, turned: Rows32, span: int) -> Rows64:
                     cosine, sine = turned[block, line, 0], turned[block, line, 1]
                     real[at] = x * cosine + y * sine
                     imaginary[at] = y * cosine - x * sine
-                of_span[part] = np.hypot(_median(real), _median(imaginary))
-            levels[row, line] = np.median(of_span)
+                levels[row, line, part] = np.sqrt(_median(real) ** 2 + _median(imaginary) ** 2)
     return levels
-
-
-@_compiled
-def _median(values: Any) -> float:
-    """The median of a few values, which are put in order in place."""
-    for at in range(1, values.size):
-        value, slot = values[at], at
-        while slot > 0 and values[slot - 1] > value:
-            values[slot] = values[slot - 1]
-            slot -= 1
-        values[slot] = value
-    middle = values.size // 2
-    return float(values[middle]) if values.size % 2 else (float(values[middle - 1]) + float(values[middle])) / 2
 
 
 @_compiled
@@ -226,7 +222,10 @@ def residuals(rows: Rows32, weights: Rows32) -> Rows64:
             if weight != 0.0:
                 for at in range(total.size):
                     total[at] += weight * rows[row, at]
-        mean = total.mean()
+        whole = 0.0
+        for at in range(total.size):
+            whole += total[at]
+        mean = whole / max(total.size, 1)
         squares, most = 0.0, 0.0
         for at in range(total.size):
             rest = abs(total[at] - mean)
@@ -269,8 +268,11 @@ def beat_places(speed: Rows32, smooth: int, apart: int, share: float) -> Places:
     sections = max(size // section, 1)
     peaks = np.empty(sections)
     for index in range(sections):
-        peaks[index] = summed[index * section : min((index + 1) * section, size)].max()
-    limit = share * np.median(peaks)
+        most = np.float32(0.0)
+        for at in range(index * section, min((index + 1) * section, size)):
+            most = max(most, summed[at])
+        peaks[index] = most
+    limit = share * _median(peaks)
     found = np.empty(size // max(apart, 1) + 2, np.intp)
     count, last, best = 0, -apart, np.float32(0.0)
     for at in range(size):

@@ -175,7 +175,7 @@ def _measure(values: Rows, rate_hz: float, *, physical: bool) -> _Measures:
     if physical and rate_hz >= LOWEST_RATE_FOR_NOISE_HZ and samples >= rate_hz:
         half = max(1, round(SMOOTH_S * rate_hz / 2))
         width = 2 * half + 1
-        power = kernels.quiet_noise(values, width, round(QUIET_S * rate_hz)) ** 2
+        power = np.median(kernels.rest_powers(values, width, round(QUIET_S * rate_hz)), axis=1)
         of_hum = (HUM_MARGIN * hum[0] / 1e3 * _rest_after_mean(hum[1] / rate_hz, width)) ** 2 / 2 if hum else 0.0
         noise = np.sqrt(np.maximum(power - of_hum, 0.0)) * 1e3
     return _Measures(
@@ -263,7 +263,7 @@ def _hum(blocks: _Blocks, rate_hz: float) -> tuple[NDArray[np.float64], NDArray[
         return None
     count = blocks.turned.shape[0]
     levels = kernels.line_levels(blocks.products[:, :count], blocks.turned, min(10, count))
-    power = levels.T**2
+    power = np.median(levels, axis=2).T ** 2
     beyond = [power[1] - (power[0] + power[2]) / 2, power[3] - (power[2] + power[4]) / 2]
     amplitudes = np.sqrt(np.maximum(beyond, 0.0)) * 1e3
     which = np.argmax(amplitudes, axis=0)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING, Any
 
 import grpc
 
 from precordia.rpc.server import ServiceApp, run_main
+from precordia.signal.warming import compile_kernels_apart
 from precordia.v1 import ingest_pb2_grpc
 from services.ingest.ingest import Ingest
 from services.ingest.servicer import SERVICE, IngestServicer
@@ -28,6 +30,8 @@ def build(settings: IngestSettings) -> ServiceApp:
 
     async def startup() -> None:
         await asyncio.to_thread(ingest.clean)
+        # On a new machine the compiler begins now, not when the first ECG waits for it.
+        threading.Thread(target=compile_kernels_apart, name="compile kernels", daemon=True).start()
         if dicom is not None:
             dicom.start()
 

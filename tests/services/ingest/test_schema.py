@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from precordia.source import Source
-from precordia.stored import describe
 from services.ingest.formats import read_source
+from services.ingest.importer import assessed
 from services.ingest.ingest import Ingest
 from services.ingest.settings import IngestSettings
 from services.ingest.tables import metadata
@@ -30,7 +31,8 @@ def _known(name: str | None, kind: str, ours: set[str]) -> bool:
 def test_every_fact_of_a_dicom_survives_the_database(ingest: Ingest, dicom_ecg: Path) -> None:
     source = Source("ecg.dcm", dicom_ecg.read_bytes())
     stored = ingest.importer.import_source(source).recordings[0]
-    read = describe(read_source(source)[0], recording_id=stored.recording_id, created_at=stored.created_at)
+    read = replace(assessed(read_source(source)[0], recording_id=stored.recording_id), created_at=stored.created_at)
+    assert stored.quality is not None
     assert stored.device.median_beats
     assert stored.patient_key != read.patient_key == ""
     assert stored == type(stored)(**{**vars(read), "patient_key": stored.patient_key})
