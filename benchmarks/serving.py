@@ -1,9 +1,12 @@
 """Serving XceptionTime, one ECG a request: the service in its own process against ONNX Runtime in ours.
 
+Three ways: `tensor` is the Open Inference Protocol, called by an unmodified tritonclient in a process of
+its own; `bare` and `real` are our own call for ECGs, without and with the model's conditioning.
+
 Both run on one core with one thread, in turns, several times; the ratio is of the two throughputs of
 a turn. Callers run on the other cores. The cpu ratio is that of the processor times an ECG takes: it
-does not move when something else wants the core. The model's contract has no conditioning, as the other
-servers that this is compared with have none; a second table shows what its real conditioning costs.
+does not move when something else wants the core. `bare` is a contract without conditioning, as the other
+servers that this is compared with have none.
 
     python -m benchmarks.serving [--seconds 4] [--turns 5]
 """
@@ -21,8 +24,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +41,9 @@ from precordia.record import Signal, Unit
 
 CONCURRENCY = (1, 8, 32)
 BARE, REAL = ModelRef("bare"), ModelRef("real")
+Load = Callable[[int, float], Awaitable[list[float]]]
+"""Latencies of a while with so many callers for so many seconds."""
+
 _SHIPPED = Path(__file__).parent.parent / "services" / "registry" / "shipped" / "precordia-superclasses"
 
 
@@ -48,6 +55,7 @@ class Row:
     cpu_ratios: list[float] = field(default_factory=list)
     added_ms: list[float] = field(default_factory=list)
     p50_ms: list[float] = field(default_factory=list)
+    tails: list[float] = field(default_factory=list)
 
 
 def model() -> tuple[str, bytes, Manifest]:
@@ -151,13 +159,41 @@ async def load(connection: Connection, ref: ModelRef, signal: Signal, callers: i
 
 
 @contextlib.asynccontextmanager
-async def services(home: Path, core: set[int], others: set[int]) -> AsyncIterator[tuple[Connection, int]]:
-    """Registry and inference, and a connection to them."""
+async def services(home: Path, core: set[int], others: set[int]) -> AsyncIterator[tuple[Connection, str, int]]:
+    """Registry and inference: a connection to them, inference's address and process id."""
     with service("registry", home, others, PRECORDIA_REGISTRY_PUBLISH_SHIPPED="false") as (registry, _):
         settings = {"PRECORDIA_REGISTRY": registry, "PRECORDIA_INFERENCE_SESSIONS": "1"}
         with service("inference", home, core, **settings) as (inference, pid):
             async with connect(Addresses(registry=registry, inference=inference)) as connection:
-                yield connection, pid
+                yield connection, inference, pid
+
+
+@contextlib.contextmanager
+def triton_callers(address: str, manifest: Manifest, cores: set[int]) -> Iterator[Load]:
+    """Callers with tritonclient, in a process of their own."""
+    shape = [str(len(manifest.input.leads)), str(manifest.input.samples)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.triton_load", address, BARE.name, manifest.input.name, *shape],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: os.sched_setaffinity(0, cores),
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    orders, answers = process.stdin, process.stdout
+
+    def order(callers: int, duration_s: float) -> list[float]:
+        orders.write(json.dumps({"callers": callers, "seconds": duration_s}) + "\n")
+        orders.flush()
+        times: list[float] = json.loads(answers.readline())
+        return times
+
+    try:
+        yield lambda callers, duration_s: asyncio.to_thread(order, callers, duration_s)
+    finally:
+        orders.close()
+        process.wait(30)
 
 
 async def main() -> None:
@@ -171,49 +207,57 @@ async def main() -> None:
     values = np.random.default_rng(1).normal(0, 0.3, (12, bare.input.samples)).astype(np.float32)
     signal = Signal(values, bare.input.leads, bare.input.rate_hz, bare.input.unit)
     with tempfile.TemporaryDirectory() as folder:
-        async with services(Path(folder), core, others) as (connection, pid):
+        async with services(Path(folder), core, others) as (connection, address, pid):
             await connection.registry.import_model(BARE.name, graph, bare)
             await connection.registry.import_model(REAL.name, graph)
-            for ref in (BARE, REAL):
-                await load(connection, ref, signal, 4, 1.0)
-            rss = resident_mib(pid)
-            os.sched_setaffinity(0, others)
-            rows = await turns(connection, pid, InProcess(graph, values, core), signal, asked.turns, asked.seconds)
-            report(name, rows, rss, core)
+            with triton_callers(address, bare, others) as tensors:
+                ways: dict[str, Load] = {"tensor": tensors}
+                for ref in (BARE, REAL):
+                    ways[ref.name] = partial(load, connection, ref, signal)
+                for way in ways.values():
+                    await way(4, 1.0)
+                rss = resident_mib(pid)
+                os.sched_setaffinity(0, others)
+                rows = await turns(ways, pid, InProcess(graph, values, core), asked.turns, asked.seconds)
+            report(name, rows, rss, resident_mib(pid), core)
 
 
 async def turns(
-    connection: Connection, pid: int, alone: InProcess, signal: Signal, count: int, seconds: float
+    ways: Mapping[str, Load], pid: int, alone: InProcess, count: int, seconds: float
 ) -> dict[tuple[str, int], Row]:
     """Service and ONNX Runtime in turns."""
     rows: dict[tuple[str, int], Row] = {}
     for _ in range(count):
-        for ref in (BARE, REAL):
+        for name, way in ways.items():
             for callers in CONCURRENCY:
                 reference = alone.seconds(seconds / 2)
                 cpu_s, used = alone.cpu_s, cpu_seconds(pid)
-                served = await load(connection, ref, signal, callers, seconds)
+                served = await way(callers, seconds)
                 used = cpu_seconds(pid) - used
                 reference += alone.seconds(seconds / 2)
-                row = rows.setdefault((ref.name, callers), Row())
+                row = rows.setdefault((name, callers), Row())
                 row.ratios.append((len(served) / seconds) / (len(reference) / seconds))
                 row.cpu_ratios.append((cpu_s + alone.cpu_s) / 2 / (used / len(served)))
                 row.p50_ms.append(1000 * statistics.median(served))
+                row.tails.append(float(np.percentile(served, 99)) / statistics.median(served))
                 row.added_ms.append(1000 * (statistics.median(served) - statistics.median(reference)))
     return rows
 
 
-def report(name: str, rows: dict[tuple[str, int], Row], rss: float, core: set[int]) -> None:
+def report(name: str, rows: dict[tuple[str, int], Row], rss: float, rss_after: float, core: set[int]) -> None:
     """The tables."""
     print(f"{name}, one ECG a request, service on core {min(core)} of {os.cpu_count()}, {platform.processor()}")
     print(f"Python {platform.python_version()}, ONNX Runtime {ort.__version__}; ONNX Runtime in process = 1.00")
-    print(f"{'contract':10}{'callers':>8}{'ratio':>7}{'min..max':>13}{'cpu ratio':>11}{'p50 ms':>9}{'p50 added':>11}")
-    for (contract, callers), row in rows.items():
+    print(
+        f"{'way':10}{'callers':>8}{'ratio':>7}{'min..max':>13}{'cpu ratio':>11}"
+        f"{'p50 ms':>9}{'p99/p50':>9}{'p50 added':>11}"
+    )
+    for (way, callers), row in rows.items():
         spread = f"{min(row.ratios):.2f}..{max(row.ratios):.2f}"
         added = f"{statistics.median(row.added_ms):8.2f} ms" if callers == 1 else ""
-        ratio, cpu_ratio, p50 = map(statistics.median, (row.ratios, row.cpu_ratios, row.p50_ms))
-        print(f"{contract:10}{callers:8}{ratio:7.2f}{spread:>13}{cpu_ratio:11.2f}{p50:9.2f}{added:>11}")
-    print(f"resident memory of the service with two models and a few hundred predictions: {rss:.0f} MiB")
+        ratio, cpu_ratio, p50, tail = map(statistics.median, (row.ratios, row.cpu_ratios, row.p50_ms, row.tails))
+        print(f"{way:10}{callers:8}{ratio:7.2f}{spread:>13}{cpu_ratio:11.2f}{p50:9.2f}{tail:9.2f}{added:>11}")
+    print(f"resident memory of the service with two models: {rss:.0f} MiB, at the end {rss_after:.0f} MiB")
 
 
 if __name__ == "__main__":

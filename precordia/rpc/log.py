@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
@@ -26,6 +27,8 @@ def configure_logging(
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_JsonFormatter(service) if style == "json" else _TextFormatter(service))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # As the logging module's documentation advises: nobody is told of file and line, so they are not looked for.
+    logging._srcfile = None
     for chatty in ("alembic", "asyncio", "fsspec", "numba", "grpc"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
@@ -36,14 +39,30 @@ def _context() -> dict[str, str]:
 
 
 class _TextFormatter(logging.Formatter):
-    def __init__(self, service: str) -> None:
-        super().__init__(f"%(asctime)s %(levelname)s {service} %(name)s: %(message)s")
+    """Written out rather than by format string: every call writes a line, and the second changes seldom."""
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own spelling
-        """The line, with its facts at the end."""
-        line = super().formatMessage(record)
-        facts = " ".join(f"{name}={value}" for name, value in _context().items())
-        return f"{line} [{facts}]" if facts else line
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+        self._second = (0, "")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, with its facts at the end, and the traceback below it."""
+        facts = " ".join([f"{name}={value}" for name, value in _context().items()])
+        line = f"{self._time(record)} {record.levelname} {self._service} {record.name}: {record.getMessage()}"
+        if facts:
+            line = f"{line} [{facts}]"
+        if record.exc_info:
+            line = f"{line}\n{self.formatException(record.exc_info)}"
+        return line
+
+    def _time(self, record: logging.LogRecord) -> str:
+        second, text = self._second
+        if second != int(record.created):
+            second = int(record.created)
+            text = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
+            self._second = (second, text)
+        return f"{text},{int(record.msecs):03d}"
 
 
 class _JsonFormatter(logging.Formatter):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import re
-import uuid
 from contextvars import ContextVar
 
 HEADER = "x-request-id"
 """Metadata key, in calls and in their trailers."""
 
 _ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_random = random.Random()  # noqa: S311 - an id must be unlike the others, not unguessable
 _current: ContextVar[str] = ContextVar("precordia_request_id", default="")
 
 
@@ -20,6 +21,6 @@ def current_request_id() -> str:
 
 def adopt_request_id(offered: str) -> str:
     """Take the caller's id for the present context, or a new one where it is none or unfit for a log."""
-    accepted = offered if _ACCEPTED.fullmatch(offered) else uuid.uuid4().hex
+    accepted = offered if offered and _ACCEPTED.fullmatch(offered) else f"{_random.getrandbits(128):032x}"
     _current.set(accepted)
     return accepted

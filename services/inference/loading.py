@@ -6,8 +6,9 @@ import gc
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from precordia.record import Signal, Unit
 from precordia.signal import condition
 from precordia.signal.warming import compile_kernels_apart
 from services.inference.batching import Batcher
-from services.inference.engine import Engine, Session
+from services.inference.engine import Engine, Session, TensorSpec
 from services.inference.memory import give_back
 from services.inference.profile import Profile, ProfileCache, measure, policy_for
 from services.inference.running import Answer, Job, Runner
@@ -50,6 +51,22 @@ class ServingModel:
     batcher: Batcher[Job, Answer]
     profile: Profile
     statistics: ServingStatistics
+
+    @cached_property
+    def input_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Shape of each input, without the batch."""
+        shape = self.manifest.input
+        shapes: dict[str, tuple[int, ...]] = {shape.name: (len(shape.leads), shape.samples)}
+        if self.manifest.co_inputs is not None:
+            shapes[self.manifest.co_inputs.name] = (len(self.manifest.co_inputs.columns),)
+        return shapes
+
+    @cached_property
+    def outputs(self) -> Mapping[str, TensorSpec]:
+        """Outputs whose type has a name on the wire; that of the manifest first."""
+        named = self.manifest.output_name
+        offered = sorted((spec for spec in self.session.outputs if spec.datatype), key=lambda spec: spec.name != named)
+        return {spec.name: spec for spec in offered}
 
     def describe(self, version: ModelVersion, aliases: Sequence[str]) -> LoadedModel:
         """What an operator sees of it, under one of its names."""

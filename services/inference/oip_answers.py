@@ -17,6 +17,8 @@ _DATATYPES = {
     "float32": "FP32",
     "float64": "FP64",
 } | {f"{kind}{bits}": f"{kind.upper()}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)}
+_WIRE = {np.dtype(name): (datatype, np.dtype(name).newbyteorder("<")) for name, datatype in _DATATYPES.items()}
+"""Datatype, and the order of bytes, by the type of a graph's output."""
 
 
 def answer_of(result: TensorResult, request_id: str, classes: Mapping[str, int]) -> pb.ModelInferResponse:
@@ -40,8 +42,8 @@ def answer_of(result: TensorResult, request_id: str, classes: Mapping[str, int])
                 _classes(tensor, classes[name], labels),
             )
         else:
-            little = tensor.astype(tensor.dtype.newbyteorder("<"), copy=False)
-            _add(answer, name, _DATATYPES[tensor.dtype.name], tensor.shape, little.tobytes())
+            datatype, little = _WIRE[tensor.dtype]
+            _add(answer, name, datatype, tensor.shape, tensor.astype(little, copy=False).tobytes())
     return answer
 
 

@@ -11,7 +11,7 @@ from services.inference.engine import TensorSpec
 from services.inference.models import ResolvedModel
 from services.inference.oip_requests import DEFAULT_PRIORITY, PRIORITY_LEVELS
 from services.inference.statistics import ComputeTally, ServingStatistics, Tally
-from services.inference.tensor_predictor import MAX_ROWS, input_shapes, offered_outputs
+from services.inference.tensor_predictor import MAX_ROWS
 
 PLATFORM, BACKEND = "onnxruntime_onnx", "onnxruntime"
 
@@ -21,15 +21,16 @@ _GPUS = ("CUDAExecutionProvider", "TensorrtExecutionProvider")
 def metadata_of(model: ResolvedModel, versions: Sequence[int]) -> pb.ModelMetadataResponse:
     """Names, types and shapes of a model's tensors, and the versions that can be asked for."""
     tensor = pb.ModelMetadataResponse.TensorMetadata
-    shapes = input_shapes(model.version.manifest)
     return pb.ModelMetadataResponse(
         name=model.version.name,
         versions=map(str, sorted(versions)),
         platform=PLATFORM,
-        inputs=[tensor(name=name, datatype="FP32", shape=(-1, *shape)) for name, shape in shapes.items()],
+        inputs=[
+            tensor(name=name, datatype="FP32", shape=(-1, *shape)) for name, shape in model.serving.input_shapes.items()
+        ],
         outputs=[
             tensor(name=spec.name, datatype=spec.datatype, shape=(-1, *_dimensions(spec)))
-            for spec in offered_outputs(model.serving)
+            for spec in model.serving.outputs.values()
         ],
     )
 
@@ -46,7 +47,7 @@ def config_of(model: ResolvedModel) -> model_config_pb2.ModelConfig:
         max_batch_size=MAX_ROWS,
         input=[
             model_config_pb2.ModelInput(name=name, data_type=model_config_pb2.TYPE_FP32, dims=shape)
-            for name, shape in input_shapes(version.manifest).items()
+            for name, shape in serving.input_shapes.items()
         ],
         output=[
             model_config_pb2.ModelOutput(
@@ -54,7 +55,7 @@ def config_of(model: ResolvedModel) -> model_config_pb2.ModelConfig:
                 data_type=f"TYPE_{spec.datatype}",
                 dims=_dimensions(spec),
             )
-            for spec in offered_outputs(serving)
+            for spec in serving.outputs.values()
         ],
         instance_group=[_instances(version, serving.session.providers, policy.workers)],
         default_model_filename=MODEL_ONNX,

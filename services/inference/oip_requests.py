@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from precordia.catalog import ModelRef, checked_name
@@ -18,6 +19,7 @@ DEFAULT_PRIORITY = 2
 _LARGEST_VERSION = 999_999_999
 
 
+@lru_cache(maxsize=1024)
 def model_ref(name: str, version: str) -> ModelRef:
     """A model by name and version: a number, an alias, or empty for the latest.
 
@@ -45,13 +47,10 @@ def call_of(request: pb.ModelInferRequest) -> TensorCall:
         InvalidArgument: it uses what is not offered, or says one thing in two ways.
         ModelNotFound: no model can have this name.
     """
-    for parameters in (*(sent.parameters for sent in request.inputs), *(asked.parameters for asked in request.outputs)):
-        if "shared_memory_region" in parameters:
-            raise InvalidArgument("Shared memory is not offered; send the tensor's content.", field="inputs")
     return TensorCall(
         model_ref(request.model_name, request.model_version),
         _tensors(request),
-        tuple(output.name for output in request.outputs),
+        _outputs(request),
         _priority(request.parameters),
         _timeout_s(request.parameters),
     )
@@ -59,11 +58,7 @@ def call_of(request: pb.ModelInferRequest) -> TensorCall:
 
 def classes_of(request: pb.ModelInferRequest) -> dict[str, int]:
     """How many classes are asked for, by output; only outputs that are to be classified."""
-    return {
-        output.name: count
-        for output in request.outputs
-        if output.parameters and (count := _number(output.parameters, "classification"))
-    }
+    return {output.name: count for output in request.outputs if (count := _number(output.parameters, "classification"))}
 
 
 def _tensors(request: pb.ModelInferRequest) -> list[SentTensor]:
@@ -77,6 +72,7 @@ def _tensors(request: pb.ModelInferRequest) -> list[SentTensor]:
 
 
 def _tensor(sent: pb.ModelInferRequest.InferInputTensor, raw: bytes | None) -> SentTensor:
+    _refuse_shared_memory(sent.parameters)
     shape = tuple(sent.shape)
     if raw is None:
         return SentTensor(sent.name, sent.datatype, shape, sent.contents.fp32_contents)
@@ -85,6 +81,17 @@ def _tensor(sent: pb.ModelInferRequest.InferInputTensor, raw: bytes | None) -> S
             "An input has its content once: leave contents empty with raw_input_contents.", field="inputs"
         )
     return SentTensor(sent.name, sent.datatype, shape, raw)
+
+
+def _outputs(request: pb.ModelInferRequest) -> tuple[str, ...]:
+    for output in request.outputs:
+        _refuse_shared_memory(output.parameters)
+    return tuple([output.name for output in request.outputs])
+
+
+def _refuse_shared_memory(parameters: Mapping[str, Any]) -> None:
+    if "shared_memory_region" in parameters:
+        raise InvalidArgument("Shared memory is not offered; send the tensor's content.", field="inputs")
 
 
 def _priority(parameters: Mapping[str, Any]) -> Priority:

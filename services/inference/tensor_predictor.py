@@ -16,10 +16,9 @@ import numpy as np
 
 from precordia.catalog import ModelRef, ModelVersion
 from precordia.errors import DeadlineExceeded, InvalidArgument, PrecordiaError
-from precordia.manifest import Manifest
 from precordia.prediction import Priority
 from services.inference.calls import answers_to
-from services.inference.engine import Tensor, TensorSpec
+from services.inference.engine import Tensor
 from services.inference.loading import ServingModel
 from services.inference.models import Models
 from services.inference.running import Answer
@@ -94,34 +93,23 @@ class TensorPredictor:
         deadline = None if wait_s is None else time.monotonic() + wait_s
         async with self._models.use(call.ref) as model:
             serving = model.serving
-            tensors = checked_inputs(call.inputs, serving.manifest)
+            tensors = checked_inputs(call.inputs, serving.input_shapes)
             names = _checked_outputs(call.outputs, serving)
             jobs = _rows(tensors, names)
             answers = await answers_to(serving, jobs, priority=call.priority, deadline=deadline)
         return TensorResult(model.version, _together(answers, names))
 
 
-def input_shapes(manifest: Manifest) -> dict[str, tuple[int, ...]]:
-    """Shape of each input of a model, without the batch."""
-    shapes: dict[str, tuple[int, ...]] = {manifest.input.name: (len(manifest.input.leads), manifest.input.samples)}
-    if manifest.co_inputs is not None:
-        shapes[manifest.co_inputs.name] = (len(manifest.co_inputs.columns),)
-    return shapes
-
-
-def offered_outputs(serving: ServingModel) -> list[TensorSpec]:
-    """Outputs that can be asked for: the manifest's first, and those that this protocol has a type for."""
-    named = serving.manifest.output_name
-    return sorted((spec for spec in serving.session.outputs if spec.datatype), key=lambda spec: spec.name != named)
-
-
-def checked_inputs(sent: Sequence[SentTensor], manifest: Manifest) -> dict[str, Tensor]:
+def checked_inputs(sent: Sequence[SentTensor], wanted: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
     """The tensors by name, all with the same number of rows.
+
+    Args:
+        sent: as they came.
+        wanted: shape of each of the model's inputs, without the batch.
 
     Raises:
         InvalidArgument: they are not what the model takes; the message names the input and the shapes.
     """
-    wanted = input_shapes(manifest)
     tensors: dict[str, Tensor] = {}
     for one in sent:
         shape = wanted.get(one.name)
@@ -131,11 +119,12 @@ def checked_inputs(sent: Sequence[SentTensor], manifest: Manifest) -> dict[str, 
                 f"the model takes {', '.join(map(repr, wanted))}, each once."
             )
         tensors[one.name] = _tensor(one, shape)
-    if missing := wanted.keys() - tensors.keys():
+    if len(tensors) < len(wanted):
+        missing = wanted.keys() - tensors.keys()
         raise _refusal(
             f"Expected {len(wanted)} inputs but got {len(tensors)}; input {', '.join(map(repr, missing))} is missing."
         )
-    if len({len(tensor) for tensor in tensors.values()}) > 1:
+    if len(tensors) > 1 and len({len(tensor) for tensor in tensors.values()}) > 1:
         raise _refusal("The batch dimension differs between the inputs; every input has one row for each ECG.")
     return tensors
 
@@ -168,10 +157,9 @@ def _wrong_size(sent: SentTensor, expected: str, got: int) -> InvalidArgument:
 def _checked_outputs(asked: tuple[str, ...], serving: ServingModel) -> tuple[str, ...]:
     if not asked:
         return (serving.manifest.output_name,)
-    offered = [spec.name for spec in offered_outputs(serving)]
     for name in asked:
-        if name not in offered:
-            there = ", ".join(map(repr, offered))
+        if name not in serving.outputs:
+            there = ", ".join(map(repr, serving.outputs))
             raise InvalidArgument(
                 f"Unexpected inference output '{name[:_SHOWN]}'; the model has {there}.", field="outputs"
             )
