@@ -55,7 +55,7 @@ def test_every_parameter_takes_part() -> None:
 
 def test_a_network_is_found_in_any_case_and_an_unknown_one_lists_those_there_are() -> None:
     assert network("inceptiontime") is networks()["InceptionTime"]
-    with pytest.raises(NetworkNotFound, match="Known: .*InceptionTime"):
+    with pytest.raises(NetworkNotFound, match=r"Known: .*InceptionTime"):
         network("resnet")
 
 

@@ -1,0 +1,90 @@
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from precordia.errors import InvalidModel
+from precordia.models.networks import DSAIL_SNU, INCEPTION_TIME, XRESNET1D101, Network
+from precordia.models.published import load_published, read_tensors
+from tests.precordia.models import published_layouts as layouts
+
+TENSORS = {"a.weight": torch.arange(3.0), "a.bias": torch.ones(1)}
+
+
+class Anything:
+    """No tensor and no plain value."""
+
+
+@pytest.mark.parametrize(
+    "saved", [TENSORS, {"state_dict": TENSORS, "step": 3}, {"model": {f"module.{k}": v for k, v in TENSORS.items()}}]
+)
+def test_tensors_are_read_wherever_they_lie(saved: dict[str, object], tmp_path: Path) -> None:
+    torch.save(saved, tmp_path / "weights.pth")
+    found = read_tensors(tmp_path / "weights.pth")
+    assert {name: value.tolist() for name, value in found.items()} == {"a.weight": [0, 1, 2], "a.bias": [1]}
+
+
+def test_safetensors_are_read(tmp_path: Path) -> None:
+    save_file(TENSORS, tmp_path / "weights.safetensors")
+    assert read_tensors(tmp_path / "weights.safetensors").keys() == TENSORS.keys()
+
+
+def test_python_objects_are_never_loaded(tmp_path: Path) -> None:
+    torch.save({"state_dict": TENSORS, "args": Anything()}, tmp_path / "weights.pth")
+    with pytest.raises(InvalidModel, match="never loaded"):
+        read_tensors(tmp_path / "weights.pth")
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 broken", b"no checkpoint at all"])
+def test_what_is_no_checkpoint_is_refused(content: bytes, tmp_path: Path) -> None:
+    for name in ("weights.pth", "weights.safetensors"):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InvalidModel):
+            read_tensors(tmp_path / name)
+
+
+def test_a_file_without_tensors_is_refused(tmp_path: Path) -> None:
+    torch.save({"epoch": 3}, tmp_path / "weights.pth")
+    with pytest.raises(InvalidModel, match="no tensors"):
+        read_tensors(tmp_path / "weights.pth")
+
+
+@pytest.mark.parametrize(
+    ("kind", "layout", "outputs"),
+    [(DSAIL_SNU, layouts.dsail_snu(), 26), (XRESNET1D101, layouts.xresnet1d101(), 5)],
+    ids=["DSAIL-SNU", "xresnet1d101"],
+)
+def test_every_tensor_of_the_authors_has_its_place(kind: Network, layout: layouts.Layout, outputs: int) -> None:
+    built, state = kind.build(12, outputs, 0.0), layouts.tensors(layout)
+    load_published(kind, built, state)
+    twice = sum(value.numel() for name, value in state.items() if ".convpath." in name)
+    given = sum(value.numel() for value in state.values()) - twice
+    assert sum(value.numel() for value in built.state_dict().values()) == given
+    loaded = torch.cat([value.flatten().double() for value in built.state_dict().values()]).sum()
+    authors = torch.cat([v.flatten().double() for k, v in state.items() if ".convpath." not in k]).sum()
+    torch.testing.assert_close(loaded, authors)
+
+
+def test_weights_of_another_network_are_refused_by_count_and_name() -> None:
+    built = XRESNET1D101.build(12, 5, 0.0)
+    state = layouts.tensors(layouts.xresnet1d101())
+    del state["8.8.bias"]
+    state["8.8.weight"] = torch.zeros(7, 128)
+    with pytest.raises(
+        InvalidModel, match=r"1 tensors are missing, 0 are not known, 1 have another shape .*head\.bias"
+    ):
+        load_published(XRESNET1D101, built, state)
+
+
+def test_another_head_keeps_its_own_weights() -> None:
+    torch.manual_seed(0)
+    built = XRESNET1D101.build(12, 2, 0.0)
+    own = built.get_parameter("head.weight").detach().clone()
+    load_published(XRESNET1D101, built, layouts.tensors(layouts.xresnet1d101()), head=False)
+    assert torch.equal(built.get_parameter("head.weight"), own)
+
+
+def test_a_network_without_an_adapter_says_so() -> None:
+    with pytest.raises(InvalidModel, match="InceptionTime has no adapter"):
+        load_published(INCEPTION_TIME, INCEPTION_TIME.build(12, 5, 0.0), TENSORS)
