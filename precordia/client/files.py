@@ -49,6 +49,8 @@ class SourceFile:
     def _from_disk(self) -> list[bytes]:
         if not self.path.exists():
             raise NotFound("There is no such file.")
+        if self.path.is_char_device() or self.path.is_block_device():  # they have no end
+            raise UnreadableFile("It is a device, and no file.", format="file")
         files = (self.path, *self.companions)
         try:
             _check_size(sum(file.stat().st_size for file in files))
