@@ -23,8 +23,8 @@ async def in_order(
     async def read() -> None:
         try:
             async for request in requests:
-                answers.put_nowait(asyncio.ensure_future(_awaited(answer(request))))
                 await room.acquire()
+                answers.put_nowait(asyncio.ensure_future(_awaited(answer(request))))
         finally:
             answers.put_nowait(None)
 
