@@ -29,6 +29,7 @@ from precordia.errors import (
     ServiceUnavailable,
 )
 from precordia.manifest import Activation, Task
+from precordia.models.networks import AGE_AND_SEX
 from precordia.operation import Operation, OperationState
 from precordia.rpc.server import serving
 from precordia.training import TrainingSpec
@@ -276,3 +277,19 @@ def alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+async def test_a_network_that_takes_age_and_sex_is_trained_and_published(
+    tmp_path: Path, neighbours: Neighbours
+) -> None:
+    async with training(tmp_path, neighbours) as precordia:
+        listed = {network.name: network for network in await precordia.trainer.networks()}
+        operation = await precordia.trainer.train("people", spec(base="DSAIL-SNU", max_epochs=1))
+        done = await finished(precordia, operation)
+        assert done.state is OperationState.SUCCEEDED, done.error_message
+        version = await precordia.registry.get(ModelRef("people"))
+
+    assert version.manifest.co_inputs == AGE_AND_SEX
+    assert [step.name for step in version.manifest.steps] == ["resample", "crop_or_pad", "median_baseline", "min_max"]
+    assert listed["ECG-FM"].flops == 14_616_084_224
+    assert (listed["Net1D"].sample_rate_hz, listed["Net1D"].duration_s) == (500.0, 10.0)
