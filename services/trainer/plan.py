@@ -138,7 +138,7 @@ def make_plan(
         label_group=group,
         task=spec.task,
         input=grid,
-        steps=spec.conditioning or (kind.conditioning or default_steps)(grid),
+        steps=spec.conditioning or (kind.conditioning or _default_steps)(grid),
         splits=_pinned(spec, snapshots),
         auxiliary=_auxiliary(chosen, spec, snapshots[TRAIN], group),
         seed=spec.seed,
@@ -218,8 +218,7 @@ def _labels(spec: TrainingSpec, snapshot: Snapshot, told: list[str]) -> tuple[st
     return name, labels
 
 
-def default_steps(grid: InputSpec) -> tuple[Step, ...]:
-    """Conditioning where neither the request nor the network says any."""
+def _default_steps(grid: InputSpec) -> tuple[Step, ...]:
     high = min(40.0, 0.4 * grid.rate_hz)
     return (
         Step("band_pass", 1, {"low_hz": 0.5, "high_hz": high, "order": 4}),

@@ -2,7 +2,8 @@
 
 `python -m services.trainer.published Net1D 12_lead_ECGFounder.pth --output FOLDER` writes
 `model.onnx`, `weights.safetensors` and `manifest.json` there; `precordia models import` takes the
-first. Other networks, and Net1D with other labels, need `--labels`, a text file with one a line.
+first. Other networks, and Net1D with other labels, need `--labels`, a text file with one a line;
+networks without a published conditioning need `--conditioning`.
 """
 
 from __future__ import annotations
@@ -11,20 +12,19 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from precordia.catalog import MODEL_ONNX, WEIGHTS
 from precordia.errors import InvalidModel, PrecordiaError
-from precordia.leads import STANDARD_LEADS
+from precordia.leads import STANDARD_LEADS, parse_leads
 from precordia.manifest import Activation, InputSpec, Manifest, Output, Task
 from precordia.models import ecgfounder
-from precordia.models.networks import Network, network
+from precordia.models.networks import Grid, Network, network
 from precordia.models.published import load_published, read_tensors
+from precordia.steps import Step, parse_step
 from services.trainer.export import check_parity, finished_network, to_onnx, weights_file
-from services.trainer.plan import default_steps
 
 _ACTIVATION = {Task.MULTILABEL: Activation.SIGMOID, Task.MULTICLASS: Activation.SOFTMAX}
 _EXAMPLES = 2
@@ -60,40 +60,79 @@ def contract(
     leads: Sequence[str],
     labels: Sequence[str],
     task: Task = Task.MULTILABEL,
-    grid: tuple[float, float] | None = None,
+    grid: Grid | None = None,
+    steps: Sequence[Step] = (),
 ) -> Manifest:
-    """The manifest of published weights; `grid` is rate in hertz and length in seconds.
+    """The manifest of published weights. What is not given is as the network was published.
 
     Raises:
-        InvalidModel: the labels are not known; the message says how to give them.
+        InvalidModel: labels or conditioning are not known here; the message says how to give them.
+        UnknownLead, InvalidManifest: what was given makes no contract.
     """
+    names = parse_leads(tuple(leads))
     if not labels and kind.info.name == "Net1D":
-        return ecgfounder.manifest(len(leads))
+        known = ecgfounder.manifest(len(names))
+        if known.input.leads != names:
+            raise InvalidModel("ECGFounder was published for the 12 standard leads, and for lead I alone.")
+        return known
     if not labels:
         raise InvalidModel(f"What {kind.info.name}'s outputs mean is not known here; give their labels.")
-    rate_hz, duration_s = grid or (kind.info.sample_rate_hz, kind.info.duration_s)
-    spec = InputSpec("ecg", tuple(leads), rate_hz, duration_s)
-    manifest = Manifest(spec, task, tuple(map(Output, labels)), (kind.conditioning or default_steps)(spec))
-    origin = {"network": kind.info.name, "reference": kind.info.reference}
-    return replace(manifest, activation=_ACTIVATION[task], co_inputs=kind.co_inputs, origin=origin)
+    if not steps and not kind.conditioning:
+        raise InvalidModel(
+            f"How ECGs were conditioned for these weights of {kind.info.name} is not known here; give the steps."
+        )
+    grid = grid or Grid(kind.info.sample_rate_hz, kind.info.duration_s)
+    spec = InputSpec("ecg", names, grid.rate_hz, grid.duration_s)
+    conditioning = tuple(steps) if steps or not kind.conditioning else kind.conditioning(spec)
+    return Manifest(
+        spec,
+        task,
+        tuple(map(Output, labels)),
+        conditioning,
+        activation=_ACTIVATION[task],
+        co_inputs=kind.co_inputs,
+        origin={"network": kind.info.name, "reference": kind.info.reference},
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m services.trainer.published", description="Published weights to the files of a model."
+    )
+    parser.add_argument("network", help="Net1D, ECG-FM, ...")
+    parser.add_argument("checkpoint", type=Path, help=".pth, .pt or .safetensors")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the files")
+    parser.add_argument("--leads", default=",".join(STANDARD_LEADS), help="I,II,... (all twelve)")
+    parser.add_argument("--labels", type=Path, help="a text file, one label a line, in the order of the outputs")
+    parser.add_argument("--task", choices=[task.value for task in _ACTIVATION], default=Task.MULTILABEL.value)
+    parser.add_argument("--rate", type=float, help="hertz of the input, where it is not the published one")
+    parser.add_argument("--duration", type=float, help="seconds of the input, where it is not the published one")
+    parser.add_argument("--conditioning", default="", help="steps as band-pass:0.5-40,z-score, in order")
+    return parser
+
+
+def _asked(given: argparse.Namespace, kind: Network) -> Manifest:
+    rate_hz, duration_s = given.rate or kind.info.sample_rate_hz, given.duration or kind.info.duration_s
+    return contract(
+        kind,
+        leads=given.leads.split(","),
+        labels=[line for line in given.labels.read_text().splitlines() if line] if given.labels else [],
+        task=Task(given.task),
+        grid=Grid(rate_hz, duration_s),
+        steps=[parse_step(step) for step in given.conditioning.split(",") if step],
+    )
 
 
 def main(arguments: Sequence[str]) -> int:
     """Exit status 0: written; 1: refused, the reason is on stderr."""
-    parser = argparse.ArgumentParser(prog="python -m services.trainer.published", description=__doc__)
-    parser.add_argument("network")
-    parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--leads", default="", help="I,II,... ; all twelve where not given")
-    parser.add_argument("--labels", type=Path, help="a text file, one label a line, in the order of the outputs")
-    parser.add_argument("--task", choices=[task.value for task in _ACTIVATION], default=Task.MULTILABEL.value)
-    given = parser.parse_args(arguments)
+    given = _parser().parse_args(arguments)
     try:
         kind = network(given.network)
-        labels = [line for line in given.labels.read_text().splitlines() if line] if given.labels else []
-        leads = given.leads.split(",") if given.leads else STANDARD_LEADS
-        manifest = contract(kind, leads=leads, labels=labels, task=Task(given.task))
+        manifest = _asked(given, kind)
         parity = convert(kind, given.checkpoint, manifest, given.output)
+    except OSError as error:
+        sys.stderr.write(f"A file cannot be read or written: {error.strerror}.\n")
+        return 1
     except PrecordiaError as error:
         sys.stderr.write(f"{error}\n")
         return 1
