@@ -1,6 +1,8 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
+import scipy.signal
 import torch
 from torch.nn import functional
 
@@ -9,6 +11,8 @@ from precordia.models import ecgfounder
 from precordia.models.net1d import Net1D, Net1DConfig
 from precordia.models.networks import NET1D
 from precordia.models.published import load_published
+from precordia.record import Signal
+from precordia.signal import condition
 from tests.precordia.models import published_layouts as layouts
 
 FILES = {12: ("ECGFounder, 12 leads", 30_819_014), 1: ("ECGFounder, 1 lead", 30_807_750)}
@@ -95,3 +99,17 @@ def test_the_published_labels_and_conditioning_make_a_contract() -> None:
         ("crop_or_pad", {"duration_s": 10.0, "align": "start"}),
         ("z_score", {"by": "record"}),
     ]
+
+
+def test_the_contract_conditions_as_published() -> None:
+    """Against the same steps in scipy's words."""
+    generator, time_s = np.random.default_rng(0), np.arange(5000) / 500
+    shapes = [np.sin(2 * np.pi * 1.2 * time_s + lead) ** 15 + 0.3 * np.sin(0.4 * np.pi * time_s) for lead in range(12)]
+    x = (np.stack(shapes) + 0.05 * np.sin(100 * np.pi * time_s)).astype(np.float32)
+    x += generator.normal(0, 0.02, x.shape).astype(np.float32)
+    given = condition(Signal(x, STANDARD_LEADS, 500.0), ecgfounder.manifest(12)).x[0]
+
+    wanted = scipy.signal.filtfilt(*scipy.signal.iirnotch(50, 30, fs=500), x.astype(float))
+    wanted = scipy.signal.filtfilt(*scipy.signal.butter(4, [0.67, 40], "bandpass", fs=500), wanted)
+    wanted -= np.stack([scipy.signal.medfilt(lead, 201) for lead in wanted])
+    np.testing.assert_allclose(given, (wanted - wanted.mean()) / wanted.std(), atol=2e-5)
