@@ -8,8 +8,8 @@ from typing import Any
 
 from cli.output import Output, Step
 from precordia.client import Connection, OperationsClient
-from precordia.errors import OperationNotFound, PrecordiaError, ServiceUnavailable, by_reason
-from precordia.operation import Operation, OperationEvent, OperationState
+from precordia.errors import OperationNotFound, ServiceUnavailable
+from precordia.operation import Operation, OperationEvent, result_of
 
 
 async def follow(client: OperationsClient, operation: Operation, output: Output, what: str = "") -> Operation:
@@ -32,10 +32,8 @@ async def succeeded(client: OperationsClient, operation: Operation, output: Outp
         PrecordiaError: it failed or was cancelled; the class is the one that the service named.
     """
     finished = await follow(client, operation, output, what)
-    if finished.state is OperationState.SUCCEEDED:
-        return finished
-    kind = by_reason().get(finished.error_reason, PrecordiaError)
-    raise kind(finished.error_message or f"The work was {finished.state.value}.")
+    result_of(finished)
+    return finished
 
 
 def _narrate(event: OperationEvent, output: Output, step: Step) -> None:

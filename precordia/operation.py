@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from precordia.errors import PrecordiaError, by_reason
+
 
 class OperationState(Enum):
     """Where an operation stands."""
@@ -41,6 +43,18 @@ class Operation:
     attempt: int = 0
     done: int = 0
     total: int = 0
+
+
+def result_of(operation: Operation) -> Mapping[str, Any]:
+    """The result of a finished operation.
+
+    Raises:
+        PrecordiaError: it failed, as the class that the service named, or it was cancelled.
+    """
+    if operation.state is OperationState.SUCCEEDED:
+        return operation.result
+    kind = by_reason().get(operation.error_reason, PrecordiaError)
+    raise kind(operation.error_message or f"The work was {operation.state.value}.")
 
 
 @dataclass(frozen=True)

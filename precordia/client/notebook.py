@@ -17,7 +17,7 @@ from precordia.client.files import sources_from_paths
 from precordia.client.ingest import NO_HINTS, ImportAnswer
 from precordia.dataset import Dataset, SplitRef
 from precordia.errors import InvalidArgument, OperationNotFound
-from precordia.operation import Operation
+from precordia.operation import Operation, result_of
 from precordia.prediction import PredictInput, Prediction
 from precordia.record import Hints, Recording, Signal
 from precordia.stored import StoredRecording
@@ -112,10 +112,14 @@ class Precordia:
         return self.do(lambda services: services.trainer.train(name, spec))
 
     def evaluate(self, dataset: str, model: str = DEFAULT_MODEL, label_group: str = "") -> Mapping[str, Any]:
-        """Metrics of a model on a labelled split, NAME or NAME:SPLIT. Waits until they are there."""
+        """Metrics of a model on a labelled split, NAME or NAME:SPLIT. Waits until they are there.
+
+        Raises:
+            PrecordiaError: they could not be measured.
+        """
         ref, split = ModelRef.parse(model), SplitRef.parse(dataset)
         started = self.do(lambda services: services.inference.evaluate(ref, split, label_group))
-        return self.wait(started).result
+        return result_of(self.wait(started))
 
     def wait(self, operation: Operation | str) -> Operation:
         """An operation once it is finished, whichever service has it.
