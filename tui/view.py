@@ -55,10 +55,6 @@ class View:
         """Millivolts that a row stands for."""
         return MM_PER_ROW / self.gain_mm_mv
 
-    def panned(self, columns: int, *, visible_s: float, duration_s: float) -> View:
-        """Moved by columns, not beyond the ends of the recording."""
-        return self.moved_to(self.start_s + columns * self.column_s, visible_s=visible_s, duration_s=duration_s)
-
     def moved_to(self, start_s: float, *, visible_s: float, duration_s: float) -> View:
         """Moved to a time, on the grid of columns, not beyond the ends of the recording."""
         latest = max(0.0, duration_s - visible_s)

@@ -78,22 +78,6 @@ class Conditioner:
         """
         return self.run_batch(values[None])
 
-    def run_into(self, values: NDArray[np.float32], out: NDArray[np.float32]) -> Conditioned:
-        """Condition one signal and write it to `out`, (windows, leads, samples), or (leads, samples) for one window.
-
-        Raises:
-            InvalidArgument: `out` has another shape than the result.
-        """
-        conditioned = self.run(values)
-        target = out if out.ndim == 3 else out[None]
-        if target.shape != conditioned.x.shape:
-            raise InvalidArgument(
-                f"The signal makes {conditioned.x.shape[0]} windows, and there is room for {target.shape[0]}.",
-                field="out",
-            )
-        target[...] = conditioned.x
-        return conditioned
-
     def run_batch(self, values: NDArray[np.float32]) -> Conditioned:
         """Condition signals of equal shape, (records, leads, samples); see `run`."""
         if values.ndim != 3 or values.shape[1] != len(self.leads) or values.shape[2] < 1:

@@ -14,11 +14,11 @@ def test_paper_scale_is_40_ms_a_column_and_a_fifth_of_a_millivolt_a_row() -> Non
     assert (view.column_s, view.row_mv) == (0.04, 0.2)
 
 
-def test_panning_moves_by_columns_and_stops_at_both_ends() -> None:
-    assert View().panned(5, **SPAN).start_s == pytest.approx(0.2)
-    assert View().panned(-5, **SPAN).start_s == 0.0
-    assert View().panned(10_000, **SPAN).start_s == pytest.approx(7.0)
-    assert View().panned(5, visible_s=12.0, duration_s=10.0).start_s == 0.0
+def test_a_page_begins_on_a_column_and_stops_at_both_ends() -> None:
+    assert View().moved_to(0.21, **SPAN).start_s == pytest.approx(0.2)
+    assert View().moved_to(-5.0, **SPAN).start_s == 0.0
+    assert View().moved_to(400.0, **SPAN).start_s == pytest.approx(7.0)
+    assert View().moved_to(0.2, visible_s=12.0, duration_s=10.0).start_s == 0.0
 
 
 def test_zooming_keeps_the_middle_in_place() -> None:
@@ -62,7 +62,7 @@ def test_whatever_is_pressed_the_page_begins_inside_the_recording(
     for what, amount in steps:
         span = {"visible_s": columns * view.column_s, "duration_s": duration_s}
         if what == "pan":
-            view = view.panned(amount, **span)
+            view = view.moved_to(view.start_s + amount * view.column_s, **span)
         elif what == "zoom":
             view = view.zoomed(max(-1, min(amount, 1)), **span)
         else:

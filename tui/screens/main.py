@@ -59,7 +59,9 @@ class MainScreen(Screen[None]):
         heading = self.heading
         heading.recording = shown.recording
         derived = ("* computed from other limb leads",) if any(trace.derived for trace in shown.traces) else ()
-        scaled = ("not millivolts: scaled to fit",) if any(trace.scaled for trace in shown.traces) else ()
+        scaled = (
+            ("not millivolts: a deviation is drawn as 0.5 mV",) if any(trace.scaled for trace in shown.traces) else ()
+        )
         heading.notes = derived + scaled + ((shown.note,) if shown.note else ())
         self._look(self.view.moved_to(0.0, visible_s=chart.visible_s, duration_s=chart.duration_s))
 

@@ -342,17 +342,6 @@ def test_a_conditioner_is_made_once_for_signals_of_one_kind() -> None:
     assert first is again
 
 
-def test_results_can_be_written_straight_into_a_batch() -> None:
-    values = _walk()
-    ready = conditioner(_manifest(TO_100, Z), leads=STANDARD_LEADS, sample_rate_hz=500, unit=Unit.MILLIVOLT)
-    out = np.zeros((4, 12, 1000), np.float32)
-    ready.run_into(values, out[2])
-    np.testing.assert_array_equal(out[2], ready.run(values).x[0])
-    assert not out[[0, 1, 3]].any()
-    with pytest.raises(InvalidArgument):
-        ready.run_into(np.tile(values, 3), out[2])
-
-
 def test_the_callers_samples_are_left_alone() -> None:
     values = _walk()
     values[0, 10:400] = np.nan
