@@ -67,7 +67,7 @@ class OperationContext:
         if self.stopping:
             raise Interrupted
         if self._cancel:
-            raise Cancelled("The operation was cancelled")
+            raise Cancelled("The operation was cancelled.")
 
     def wait(self, seconds: float) -> None:
         """Sleep, but not past a wish that the work stop; then check()."""

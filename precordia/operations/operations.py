@@ -98,9 +98,9 @@ class Operations:
     def list(self, page_size: int = 100, page_token: str = "", kind: str = "") -> tuple[list[Operation], str]:
         """Newest first: one page, and the token of the next, empty where there is none."""
         if not 0 <= page_size <= 1000:
-            raise InvalidArgument("page_size must lie between 0 and 1000", field="page_size")
+            raise InvalidArgument("page_size must lie between 0 and 1000.", field="page_size")
         if page_token and not (page_token.isascii() and page_token.isdigit() and len(page_token) < 19):
-            raise InvalidArgument("page_token must come from the page before", field="page_token")
+            raise InvalidArgument("page_token must come from the page before.", field="page_token")
         size = page_size or 100
         page = self._store.page(before=int(page_token) if page_token else None, kind=kind, size=size + 1)
         token = str(page[size - 1][0]) if len(page) > size else ""
@@ -137,7 +137,7 @@ class Operations:
 
     async def _wait_for(self, bell: asyncio.Event) -> None:
         if self._closing.is_set():
-            raise ServiceUnavailable("The service is stopping; watch again with the last event's number")
+            raise ServiceUnavailable("The service is stopping; watch again with the last event's number.")
         try:
             async with asyncio.timeout(_WATCH_POLL_S):
                 await bell.wait()

@@ -69,7 +69,7 @@ class OperationStore:
         content = to_json(request)
         if not _REQUEST_ID.fullmatch(request_id):
             raise InvalidArgument(
-                "A request_id is a UUID, or 128 other printable characters at most", field="request_id"
+                "A request_id is a UUID, or 128 other printable characters at most.", field="request_id"
             )
         try:
             with self._engine.begin() as connection:
@@ -80,7 +80,7 @@ class OperationStore:
             with self._reader.begin() as connection:
                 earlier = self._find_request(connection, request_id)
         if earlier is None or earlier.kind != kind or earlier.request != content:
-            raise RequestReused("This request_id was used for other content; take a new one")
+            raise RequestReused("This request_id was used for other content; take a new one.")
         return operation_from_row(earlier), False
 
     def get(self, operation_id: str) -> Operation:
@@ -219,7 +219,7 @@ class OperationStore:
 
     def _insert(self, connection: Connection, kind: str, content: str, request_id: str) -> Operation:
         if kind not in self._kinds:
-            raise InvalidArgument("This service has no work of this kind", field="kind")
+            raise InvalidArgument("This service has no work of this kind.", field="kind")
         operation_id, now = str(uuid.uuid4()), now_us()
         connection.execute(
             insert(OPERATIONS).values(
@@ -247,7 +247,7 @@ class OperationStore:
         known = _OPERATION_ID.fullmatch(operation_id) is not None  # databases choke on some of what may be sent
         row = connection.execute(query.with_for_update() if lock else query).first() if known else None
         if row is None:
-            raise OperationNotFound("No operation has this id; list them to see which there are")
+            raise OperationNotFound("No operation has this id; list them to see which there are.")
         return row
 
     def _claimable(self, kind: str) -> Any:

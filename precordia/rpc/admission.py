@@ -50,10 +50,10 @@ class Admission:
         if method.startswith(_HEALTH):
             return
         if self._token and not hmac.compare_digest(authorization.encode(), b"Bearer " + self._token):
-            raise Unauthenticated("This service wants its token: send metadata authorization: Bearer TOKEN")
+            raise Unauthenticated("This service wants its token: send metadata authorization: Bearer TOKEN.")
         if not self._open and not method.startswith(_INFRASTRUCTURE):
             doing = "stopping" if self.draining.is_set() else "starting"
-            raise ServiceUnavailable(f"The service is {doing}; try again shortly")
+            raise ServiceUnavailable(f"The service is {doing}; try again shortly.")
 
     def counted(self, method: str) -> contextlib.AbstractContextManager[None]:
         """Mark a call as work in progress that a drain waits for."""

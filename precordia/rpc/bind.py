@@ -18,7 +18,7 @@ def parse_address(address: str) -> tuple[str, int]:
     """
     host, colon, port = address.rpartition(":")
     if not colon or not host or not (port.isascii() and port.isdigit() and int(port) < 65536):
-        raise InvalidArgument("An address is host:port, for example 127.0.0.1:50051", field="listen")
+        raise InvalidArgument("An address is host:port, for example 127.0.0.1:50051.", field="listen")
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
@@ -46,7 +46,7 @@ def bind(server: grpc.aio.Server, settings: ServerSettings, *, prefix: str) -> s
     if not is_loopback(host) and (credentials is None or not settings.token):
         raise FailedPrecondition(
             f"Listening on other than loopback needs TLS and a token: set {prefix}TLS_CERTIFICATE, "
-            f"{prefix}TLS_KEY and {prefix}TOKEN, or let {prefix}LISTEN begin with 127.0.0.1"
+            f"{prefix}TLS_KEY and {prefix}TOKEN, or let {prefix}LISTEN begin with 127.0.0.1."
         )
     spelled = f"[{host}]" if ":" in host else host
     try:
@@ -55,7 +55,7 @@ def bind(server: grpc.aio.Server, settings: ServerSettings, *, prefix: str) -> s
     except RuntimeError as error:
         raise FailedPrecondition(
             f"{settings.listen} cannot be listened on: another program has it, or it is no address of this "
-            f"machine; set {prefix}LISTEN"
+            f"machine; set {prefix}LISTEN."
         ) from error
     return f"{spelled}:{got}"
 
@@ -64,11 +64,11 @@ def _credentials(settings: ServerSettings, prefix: str) -> grpc.ServerCredential
     if settings.tls_certificate is None and settings.tls_key is None:
         return None
     if settings.tls_certificate is None or settings.tls_key is None:
-        raise FailedPrecondition(f"Set both {prefix}TLS_CERTIFICATE and {prefix}TLS_KEY, or neither")
+        raise FailedPrecondition(f"Set both {prefix}TLS_CERTIFICATE and {prefix}TLS_KEY, or neither.")
     try:
         pair = settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes()
     except OSError as error:
         raise FailedPrecondition(
-            f"The files named by {prefix}TLS_CERTIFICATE and {prefix}TLS_KEY cannot be read"
+            f"The files named by {prefix}TLS_CERTIFICATE and {prefix}TLS_KEY cannot be read."
         ) from error
     return grpc.ssl_server_credentials([pair])

@@ -31,7 +31,7 @@ def open_channel(address: str, token: str = "", tls_ca: Path | None = None, *, t
         credentials = grpc.ssl_channel_credentials(None if tls_ca is None else _read(tls_ca))
         channel = grpc.aio.secure_channel(address, credentials, options=CLIENT_OPTIONS)
     elif token and not is_loopback(host):
-        raise InvalidArgument("A token is not sent without TLS to another machine: use TLS", field="token")
+        raise InvalidArgument("A token is not sent without TLS to another machine: use TLS.", field="token")
     else:
         channel = grpc.aio.insecure_channel(address, options=CLIENT_OPTIONS)
     return _AnnouncedChannel(channel, token)
@@ -97,4 +97,4 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise FailedPrecondition("The file of trusted authorities cannot be read") from error
+        raise FailedPrecondition("The file of trusted authorities cannot be read.") from error

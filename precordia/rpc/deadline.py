@@ -24,4 +24,4 @@ def remaining_s() -> float | None:
 def check_deadline() -> None:
     """Raise DeadlineExceeded where nobody waits any more."""
     if remaining_s() == 0.0:
-        raise DeadlineExceeded("The caller's deadline has passed")
+        raise DeadlineExceeded("The caller's deadline has passed.")

@@ -157,7 +157,7 @@ class _Edge:
         try:
             await asyncio.wait((news, draining), return_when=asyncio.FIRST_COMPLETED)
             if not news.done():
-                raise ServiceUnavailable("The service is stopping; watch again with the last number")
+                raise ServiceUnavailable("The service is stopping; watch again with the last number.")
             return news.result()
         finally:
             draining.cancel()

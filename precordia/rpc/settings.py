@@ -87,7 +87,7 @@ class _FileSection(PydanticBaseSettingsSource):
         section = str(self.config.get("env_prefix", "")).removeprefix(_PREFIX).strip("_").lower()
         content = _read(Path(name)).get(section, {})
         if not isinstance(content, dict):
-            raise InvalidArgument(f"In the settings file, [{section}] must be a section", field="PRECORDIA_CONFIG")
+            raise InvalidArgument(f"In the settings file, [{section}] must be a section.", field="PRECORDIA_CONFIG")
         return content
 
 
@@ -95,6 +95,6 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InvalidArgument("The file named by PRECORDIA_CONFIG is no readable TOML", field="PRECORDIA_CONFIG") from (
-            error
-        )
+        raise InvalidArgument(
+            "The file named by PRECORDIA_CONFIG is no readable TOML.", field="PRECORDIA_CONFIG"
+        ) from (error)

@@ -45,18 +45,18 @@ CODES: dict[type[PrecordiaError], StatusCode] = {
 # What a bare status means, where no detail of ours came with it: a proxy, or gRPC itself, spoke.
 _BARE: dict[StatusCode, tuple[type[PrecordiaError], str]] = {
     StatusCode.UNAVAILABLE: (errors.ServiceUnavailable, "The service cannot be reached; is it running?"),
-    StatusCode.DEADLINE_EXCEEDED: (errors.DeadlineExceeded, "The service did not answer in time"),
-    StatusCode.CANCELLED: (errors.Cancelled, "The call was cancelled"),
-    StatusCode.UNAUTHENTICATED: (errors.Unauthenticated, "The service wants a valid token"),
-    StatusCode.PERMISSION_DENIED: (errors.Unauthenticated, "The service refuses this caller"),
-    StatusCode.RESOURCE_EXHAUSTED: (errors.Overloaded, "Too much at once; try again"),
+    StatusCode.DEADLINE_EXCEEDED: (errors.DeadlineExceeded, "The service did not answer in time."),
+    StatusCode.CANCELLED: (errors.Cancelled, "The call was cancelled."),
+    StatusCode.UNAUTHENTICATED: (errors.Unauthenticated, "The service wants a valid token."),
+    StatusCode.PERMISSION_DENIED: (errors.Unauthenticated, "The service refuses this caller."),
+    StatusCode.RESOURCE_EXHAUSTED: (errors.Overloaded, "Too much at once; try again."),
     StatusCode.UNIMPLEMENTED: (errors.FailedPrecondition, "The service does not have this call; is it older?"),
-    StatusCode.NOT_FOUND: (errors.NotFound, "Not found"),
-    StatusCode.INVALID_ARGUMENT: (errors.InvalidInput, "The request was refused as invalid"),
-    StatusCode.OUT_OF_RANGE: (errors.InvalidInput, "The request was refused as out of range"),
-    StatusCode.ALREADY_EXISTS: (errors.AlreadyExists, "It is there already"),
-    StatusCode.FAILED_PRECONDITION: (errors.FailedPrecondition, "The service is not in a state to do this"),
-    StatusCode.ABORTED: (errors.Conflict, "Refused by the present state; try again"),
+    StatusCode.NOT_FOUND: (errors.NotFound, "Not found."),
+    StatusCode.INVALID_ARGUMENT: (errors.InvalidInput, "The request was refused as invalid."),
+    StatusCode.OUT_OF_RANGE: (errors.InvalidInput, "The request was refused as out of range."),
+    StatusCode.ALREADY_EXISTS: (errors.AlreadyExists, "It is there already."),
+    StatusCode.FAILED_PRECONDITION: (errors.FailedPrecondition, "The service is not in a state to do this."),
+    StatusCode.ABORTED: (errors.Conflict, "Refused by the present state; try again."),
 }
 
 _TOO_LONG = "larger than max"
@@ -101,7 +101,7 @@ def from_rpc_error(error: RpcError) -> PrecordiaError:
     code = error.code() if hasattr(error, "code") else StatusCode.UNKNOWN
     if code is StatusCode.RESOURCE_EXHAUSTED and _TOO_LONG in (error.details() or ""):
         return errors.TooLarge("One message holds 64 MiB at most; send less in one call, or import it and name it.")
-    kind, message = _BARE.get(code, (errors.InternalError, "The service failed; its log has the cause"))
+    kind, message = _BARE.get(code, (errors.InternalError, "The service failed; its log has the cause."))
     return kind(message)
 
 

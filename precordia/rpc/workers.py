@@ -46,7 +46,7 @@ class WorkerPool:
         """
         with self._lock:
             if self._count >= self._limit:
-                raise Overloaded("Too many calls wait for a worker; try again", retry_after_s=1)
+                raise Overloaded("Too many calls wait for a worker; try again.", retry_after_s=1)
             self._count += 1
         future = self._pool.submit(contextvars.copy_context().run, _unless_late, work)
         future.add_done_callback(self._done)

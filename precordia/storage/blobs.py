@@ -79,7 +79,7 @@ class BlobStore:
                 digest.update(chunk)
                 yield chunk
         if digest.hexdigest() != sha256:
-            raise InternalError("Stored content is damaged; restore it from a backup")
+            raise InternalError("Stored content is damaged; restore it from a backup.")
 
     def exists(self, sha256: str) -> bool:
         """Whether this content is stored."""
@@ -127,7 +127,7 @@ class BlobStore:
 
     def _path(self, sha256: str) -> str:
         if not _SHA256.fullmatch(sha256):
-            raise InvalidArgument("A content hash is 64 lower-case hexadecimal digits", field="sha256")
+            raise InvalidArgument("A content hash is 64 lower-case hexadecimal digits.", field="sha256")
         return f"{self._root}/{sha256[:2]}/{sha256}"
 
     def _open(self, sha256: str) -> Any:
@@ -210,7 +210,7 @@ class BlobWriter:
         """
         sha256 = self._digest.hexdigest()
         if expected_sha256 and expected_sha256.lower() != sha256:
-            raise ChecksumMismatch("The bytes received are not the bytes announced; send them again")
+            raise ChecksumMismatch("The bytes received are not the bytes announced; send them again.")
         with _full_storage_is_typed():
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -224,12 +224,12 @@ def _full_storage_is_typed() -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull("No space is left for stored content; free some and try again") from error
+            raise StorageFull("No space is left for stored content; free some and try again.") from error
         raise
 
 
 def _not_stored() -> NotFound:
-    return NotFound("This content is not stored here")
+    return NotFound("This content is not stored here.")
 
 
 def _modified_s(facts: dict[str, Any]) -> float:

@@ -65,11 +65,11 @@ def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise InvalidArgument("The database URL cannot be read", field="database_url") from error
+        raise InvalidArgument("The database URL cannot be read.", field="database_url") from error
     if parsed.get_backend_name() not in ("sqlite", "postgresql"):
-        raise InvalidArgument("Use a sqlite:/// or a postgresql+psycopg:// URL", field="database_url")
+        raise InvalidArgument("Use a sqlite:/// or a postgresql+psycopg:// URL.", field="database_url")
     if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise InvalidArgument("A SQLite URL must name a file: sqlite:////folder/name.db", field="database_url")
+        raise InvalidArgument("A SQLite URL must name a file, as sqlite:////folder/name.db does.", field="database_url")
     return parsed
 
 
@@ -122,11 +122,11 @@ def _raise_typed(context: ExceptionContext) -> None:
     """Storage's own troubles as our errors; everything else stays what it is."""
     error = context.original_exception
     if _disk_is_full(error):
-        raise StorageFull("No space is left for the database; free some and try again") from error
+        raise StorageFull("No space is left for the database; free some and try again.") from error
     if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-        raise Overloaded("The database is busy; try again", retry_after_s=1) from error
+        raise Overloaded("The database is busy; try again.", retry_after_s=1) from error
     if _server_is_gone(error) and (context.connection is None or context.is_disconnect):
-        raise ServiceUnavailable("The database server cannot be reached", service="database") from error
+        raise ServiceUnavailable("The database server cannot be reached.", service="database") from error
 
 
 def _disk_is_full(error: BaseException) -> bool:
