@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError
 from precordia.errors import FailedPrecondition, InternalError, InvalidInput, PrecordiaError, ServiceUnavailable
 from precordia.rpc.admission import Admission, is_watch
 from precordia.rpc.deadline import set_remaining_s
+from precordia.rpc.draining import set_draining
 from precordia.rpc.request_id import HEADER, adopt_request_id
 from precordia.rpc.status import DETAILS_KEY, code_of, to_status
 
@@ -99,6 +100,7 @@ class _Edge:
         metadata = dict(context.invocation_metadata() or ())
         request_id = adopt_request_id(_text(metadata.get(HEADER)))
         set_remaining_s(context.time_remaining())
+        set_draining(self._admission.draining)
         context.set_trailing_metadata(((HEADER, request_id),))
         started = time.perf_counter()
         try:

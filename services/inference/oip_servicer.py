@@ -15,6 +15,7 @@ from precordia.errors import InvalidArgument, ModelNotFound, NotFound, Precordia
 from precordia.oip import inference_pb2 as pb
 from precordia.oip import inference_pb2_grpc, management_pb2
 from precordia.rpc.deadline import remaining_s
+from precordia.rpc.draining import until_draining
 from services.inference.models import Models
 from services.inference.oip_answers import answer_of
 from services.inference.oip_models import config_of, metadata_of, statistics_of
@@ -110,7 +111,7 @@ class OpenInferenceServicer(inference_pb2_grpc.GRPCInferenceServiceServicer):
         self, request_iterator: AsyncIterator[pb.ModelInferRequest], context: _Context
     ) -> AsyncIterator[pb.ModelStreamInferResponse]:
         """The same for each request of a stream; one that fails does not end it."""
-        answers = in_order(request_iterator, self._streamed)
+        answers = in_order(request_iterator, self._streamed, stop=until_draining)
         async with contextlib.aclosing(answers):
             async for answer in answers:
                 yield answer

@@ -22,7 +22,7 @@ from precordia.catalog import Lineage, ModelRef
 from precordia.client import Addresses, Connection, connect
 from precordia.leads import STANDARD_LEADS
 from precordia.manifest import CoInput, Manifest, Task
-from precordia.oip import inference_pb2
+from precordia.oip import inference_pb2, inference_pb2_grpc
 from precordia.rpc.server import serving
 from services.inference.__main__ import build as build_inference
 from services.inference.engine import Device
@@ -351,3 +351,16 @@ async def test_health_and_reflection_name_the_protocol(served: tuple[Connection,
         asked = reflection_pb2.ServerReflectionRequest(file_containing_symbol="inference.GRPCInferenceService")
         async for answer in info(iter([asked])):
             assert len(answer.file_descriptor_response.file_descriptor_proto) >= 1
+
+
+async def test_an_open_stream_does_not_hold_up_a_service_that_stops(tmp_path: Path) -> None:
+    registry = build_registry(RegistrySettings(home=tmp_path, listen="127.0.0.1:0", publish_shipped=False, drain_s=2))
+    async with serving(registry) as registry_at:
+        settings = InferenceSettings(home=tmp_path, listen="127.0.0.1:0", registry=registry_at, drain_s=30)
+        async with contextlib.AsyncExitStack() as channels, asyncio.timeout(10):
+            async with serving(build_inference(settings)) as at:
+                channel = await channels.enter_async_context(grpc.aio.insecure_channel(at))
+                stream = inference_pb2_grpc.GRPCInferenceServiceStub(channel).ModelStreamInfer()
+                await stream.write(inference_pb2.ModelInferRequest(model_name="nobody", id="1"))
+                assert (await stream.read()).infer_response.id == "1"
+            assert await stream.read() is grpc.aio.EOF

@@ -70,3 +70,28 @@ async def test_a_stream_that_breaks_is_answered_as_far_as_it_came_and_then_break
     assert [await anext(answers), await anext(answers)] == [1, 2]
     with pytest.raises(ConnectionError):
         await anext(answers)
+
+
+async def test_once_it_is_to_stop_what_was_read_is_answered_and_no_more_is_read() -> None:
+    stop, read = asyncio.Event(), []
+
+    async def endless() -> AsyncIterator[int]:
+        for number in range(3):
+            read.append(number)
+            yield number
+        await asyncio.sleep(60)
+
+    async def answer(number: int) -> int:
+        await asyncio.sleep(0.02)
+        return number
+
+    async def told() -> None:
+        await stop.wait()
+
+    answers = in_order(endless(), answer, stop=told)
+    came = [await anext(answers)]
+    stop.set()
+    async with asyncio.timeout(5):
+        came += [one async for one in answers]
+    assert came == read == [0, 1, 2]
+    assert len(asyncio.all_tasks()) == 1

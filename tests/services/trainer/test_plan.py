@@ -103,3 +103,25 @@ def test_a_request_survives_json() -> None:
         ("best",),
     )
     assert TrainingRequest.from_json(request.to_json()) == request
+
+
+def test_a_published_input_is_the_default_and_is_told() -> None:
+    plan, told = make_plan(
+        replace(synthetic.spec(label_group="shape"), base="Net1D"),
+        {"train": synthetic.snapshot(RECORDS)},
+        rate_hz=100,
+        duration_s=10,
+        threads=2,
+    )
+    assert (plan.input.rate_hz, plan.input.duration_s) == (500, 10)
+    assert [step.name for step in plan.steps][1:4] == ["notch", "band_pass", "median_baseline"]
+    assert told == ("Net1D was published for 10 s at 500 Hz; what was left open is that.",)
+
+
+def test_an_input_that_is_asked_for_goes_before_the_published_one() -> None:
+    wanted = synthetic.spec(label_group="shape", sample_rate_hz=250.0, duration_s=4.0)
+    plan, told = make_plan(
+        replace(wanted, base="Net1D"), {"train": synthetic.snapshot(RECORDS)}, rate_hz=100, duration_s=10, threads=2
+    )
+    assert (plan.input.rate_hz, plan.input.duration_s, told) == (250, 4, ())
+    assert plan.steps[0] == Step("resample", 1, {"rate_hz": 250.0})
