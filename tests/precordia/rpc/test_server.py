@@ -156,6 +156,8 @@ async def test_a_drain_finishes_what_runs_and_lets_nothing_in(echo: Echo) -> Non
     address = await server.__aenter__()
     async with open_channel(address) as channel:
         running = asyncio.create_task(say(channel, "UnaryUnary", "hang"))
+        await echo.begun.wait()
+        echo.begun.clear()
         watching = asyncio.create_task(say(channel, "WatchStream", "hang"))
         await echo.begun.wait()
         draining = asyncio.create_task(server.__aexit__(None, None, None))
