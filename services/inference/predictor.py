@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
-from precordia.catalog import ModelRef
+from precordia.catalog import ModelRef, ModelVersion
 from precordia.errors import Cancelled, DeadlineExceeded, InvalidArgument, PrecordiaError
 from precordia.prediction import PredictInput, Prediction, Priority, Score
-from precordia.record import Signal
+from precordia.record import Remark, Signal
 from precordia.stored import StoredRecording
 from services.inference.calls import answers_to
 from services.inference.loading import OperatingPoints
@@ -110,6 +110,11 @@ def _scored(answer: Answer | PrecordiaError) -> Scored | PrecordiaError:
     return answer
 
 
+def _assumed(version: ModelVersion) -> tuple[Remark, ...]:
+    """What the model's file did not say and its import had to assume goes with every score that rests on it."""
+    return tuple(remark for remark in version.remarks if remark.code.startswith("assumed_"))
+
+
 def described(
     outcome: Scored | PrecordiaError, source: PredictInput, model: ResolvedModel, points: OperatingPoints
 ) -> Prediction:
@@ -138,7 +143,7 @@ def described(
         scores=scores,
         recording_id=source.recording_id,
         tag=source.tag,
-        remarks=outcome.remarks,
+        remarks=outcome.remarks + _assumed(version),
         input_sha256=outcome.input_sha256,
         predicted_at=datetime.now(UTC),
         windows=outcome.windows,

@@ -18,6 +18,7 @@ from precordia.catalog import (
 )
 from precordia.errors import AliasNotFound, ModelNotFound, ServiceUnavailable
 from precordia.manifest import Manifest
+from precordia.record import Remark
 
 
 class MemoryRegistry:
@@ -34,7 +35,14 @@ class MemoryRegistry:
         self._changed = asyncio.Condition()
 
     async def publish(
-        self, name: str, manifest: Manifest, graph: bytes, *, alias: str = "", points: str = ""
+        self,
+        name: str,
+        manifest: Manifest,
+        graph: bytes,
+        *,
+        alias: str = "",
+        points: str = "",
+        remarks: tuple[Remark, ...] = (),
     ) -> ModelVersion:
         number = 1 + max((version for known, version in self.versions if known == name), default=0)
         sha256 = hashlib.sha256(graph).hexdigest()
@@ -47,6 +55,7 @@ class MemoryRegistry:
             (Artifact(MODEL_ONNX, sha256, len(graph)),),
             Lineage("imported"),
             operating_points_json=points,
+            remarks=remarks,
         )
         self.versions[name, number] = version, graph
         await self._tell(ModelChange.VERSION_PUBLISHED, name, number)

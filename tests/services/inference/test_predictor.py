@@ -14,6 +14,7 @@ from precordia.catalog import ModelRef
 from precordia.errors import DeadlineExceeded, InvalidArgument, Overloaded
 from precordia.manifest import CoInput, Task
 from precordia.prediction import PredictInput
+from precordia.record import Remark
 from services.inference.engine import Device, Engine, OnnxRuntimeEngine, Session, Tensor
 from services.inference.loading import ModelLoader, ServingLimits
 from services.inference.models import Models
@@ -167,3 +168,13 @@ async def test_a_caller_who_goes_away_costs_no_run(
     await asyncio.sleep(0.05)
     assert engine.session.runs == 1
     assert models.loaded()[0].dropped_cancelled == 3
+
+
+async def test_what_a_models_file_did_not_say_goes_with_every_score(registry: MemoryRegistry, models: Models) -> None:
+    unit = Remark("assumed_unit", "The file does not say its input's unit; millivolts, the older default.")
+    mended = Remark("duplicate_metadata", "A key stood twice.")
+    graph = linear_graph(np.full((12, 1), 1 / 12), np.zeros(1))
+    await registry.publish("m", contract("mean", task=Task.REGRESSION), graph, remarks=(unit, mended))
+    (answer,) = await Predictor(models, MemoryRecordings({})).predict(MODEL, [PredictInput(signal=levels(1.0))])
+    assert unit in answer.remarks
+    assert mended not in answer.remarks
