@@ -89,7 +89,8 @@ def test_killed_halfway_and_run_again_it_ends_in_the_same_state(tmp_path: Path, 
             client.kill()
         else:
             os.kill(json.loads((home / "run" / "ingest.json").read_text())["pid"], signal.SIGKILL)
-        client.wait(120)
+            client.send_signal(signal.SIGINT)  # it would wait for the service to come back; its user does not
+        client.wait(60)
         if victim == "service":
             run_cli(home, "down", "--json")
             up = run_cli(home, "up", "--detach", "--ports", "0", "--json")
