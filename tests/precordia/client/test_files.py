@@ -1,11 +1,13 @@
 """What people name, and the sources that it means."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from precordia.client.files import SourceFile, find_sources, sources_from_paths
-from precordia.errors import NotFound, UnreadableFile
+from precordia.errors import NotFound
 
 HEADER = "100 2 360 10\n100.dat 212 200 11 1024 995 -22131 0 MLII\n100.dat 212 200 11 1024 1011 20052 0 V5\n# 69 M\n"
 
@@ -94,5 +96,14 @@ def test_an_annotation_that_is_named_itself_is_a_source(folder: Path) -> None:
 
 
 def test_a_device_is_refused_because_it_has_no_end() -> None:
-    with pytest.raises(UnreadableFile, match="device"):
-        SourceFile(Path("/dev/zero")).read()
+    # In a process that may not grow: should the refusal be lost, the test fails and the machine lives.
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))\n"
+        "from pathlib import Path\n"
+        "from precordia.client.files import SourceFile\n"
+        "from precordia.errors import UnreadableFile\n"
+        "try: SourceFile(Path('/dev/zero')).read()\n"
+        "except UnreadableFile as error: print(error.message)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert "device" in done.stdout, done.stderr
