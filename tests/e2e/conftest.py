@@ -24,11 +24,11 @@ class Answer:
 Cli = Callable[..., Answer]
 
 
-def run_cli(home: Path, *arguments: str) -> Answer:
+def run_cli(home: Path, *arguments: str, **environment: str) -> Answer:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PRECORDIA_")}
     done = subprocess.run(
         [sys.executable, "-m", "cli", *arguments],
-        env=kept | {"PRECORDIA_HOME": str(home)},
+        env=kept | {"PRECORDIA_HOME": str(home)} | environment,
         capture_output=True,
         text=True,
         timeout=280,
