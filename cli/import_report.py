@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -12,11 +11,10 @@ from typing import IO, Any, Self
 import typer
 
 from cli import forms
-from cli.importing import refused_form
+from cli.importing import refusal_lines, refused_form
 from cli.output import Output
-from cli.running import explain
 from precordia.client import FileVerdict
-from precordia.errors import MissingField
+from precordia.errors import MissingField, PrecordiaError
 from precordia.stored import StoredRecording
 
 SHOWN = 200
@@ -26,11 +24,11 @@ COLUMNS = (
     *("source", "verdict", "recording", "record", "sha256", "format", "leads", "rate_hz", "samples", "unit"),
     *("quality", "reason", "field", "message", "warnings"),
 )
-_NAMED = 20  # refusals that are said one by one where there are many
+_NAMED = 20  # lines about refusals where a file has all
 
 
 class ImportReport:
-    """Takes verdicts as they come. Used as a context manager: the CSV file is complete at its end."""
+    """Takes verdicts as they come. A context manager: at its end the CSV file is complete and the refusals are said."""
 
     def __init__(self, output: Output, path: Path | None = None) -> None:
         self._output = output
@@ -38,7 +36,7 @@ class ImportReport:
         self._file: IO[str] | None = None
         self._rows: list[tuple[object, ...]] = []
         self._imported: list[tuple[int, dict[str, Any]]] = []
-        self._refused: list[tuple[int, dict[str, Any]]] = []
+        self._refused: list[tuple[int, str, PrecordiaError]] = []
         self.counts: Counter[str] = Counter()
         self.incomplete: set[int] = set()
         """Indices of the files that lack a fact, which a hint can say."""
@@ -57,6 +55,12 @@ class ImportReport:
     ) -> None:
         if self._file is not None:
             self._file.close()
+        lines = refusal_lines([(source, error) for _, source, error in sorted(self._refused, key=_index)])
+        shown = lines if self._path is None else lines[:_NAMED]
+        for line in shown:
+            self._output.refuse(line)
+        if len(lines) > len(shown):
+            self._output.refuse("Further refusals are in the report.")
 
     @property
     def refused(self) -> bool:
@@ -81,12 +85,10 @@ class ImportReport:
     def _refuse(self, verdict: FileVerdict) -> None:
         assert verdict.error is not None  # the caller looked
         form = refused_form(verdict.source, verdict.error)
-        self._refused.append((verdict.index, form))
+        self._refused.append((verdict.index, verdict.source, verdict.error))
         self.counts["refused"] += 1
         if isinstance(verdict.error, MissingField):
             self.incomplete.add(verdict.index)
-        if self.counts["refused"] <= _NAMED or self._path is None:
-            self._output.refuse(f"{verdict.source}: {explain(verdict.error)}")
         self._write(**{"field": "", **form, "verdict": "refused"})
 
     def _accept(self, verdict: FileVerdict, stored: StoredRecording) -> None:
@@ -109,8 +111,8 @@ class ImportReport:
     def document(self) -> dict[str, Any]:
         """The verdicts in the order of the files, and how many there are of each."""
         document: dict[str, Any] = {
-            "imported": _in_order(self._imported),
-            "refused": _in_order(self._refused),
+            "imported": [form for _, form in sorted(self._imported, key=_index)],
+            "refused": [refused_form(source, error) for _, source, error in sorted(self._refused, key=_index)],
             "counts": {name: self.counts[name] for name in ("imported", "existing", "refused")},
         }
         return document if self._path is None else {**document, "report": str(self._path)}
@@ -122,9 +124,9 @@ class ImportReport:
             self._output.table("recordings", columns, self._rows)
         files = sum(self.counts.values())
         if files > len(self._rows) or self._path is not None:
-            counts = self.counts
+            counts, noun = self.counts, "file" if files == 1 else "files"
             self._output.line(
-                f"{files} files: {counts['imported']} imported, {counts['existing']} were there, "
+                f"{files} {noun}: {counts['imported']} imported, {counts['existing']} were there, "
                 f"{counts['refused']} refused." + (f" Report: {self._path}" if self._path else "")
             )
 
@@ -142,5 +144,7 @@ def _row(verdict: FileVerdict, stored: StoredRecording) -> tuple[object, ...]:
     )
 
 
-def _in_order(entries: Sequence[tuple[int, dict[str, Any]]]) -> list[dict[str, Any]]:
-    return [form for _, form in sorted(entries, key=lambda entry: entry[0])]
+def _index(entry: tuple[Any, ...]) -> int:
+    """A file's place in the order named."""
+    index: int = entry[0]
+    return index

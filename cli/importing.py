@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import glob
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from cli.output import Output
 from cli.running import error_form, explain
 from precordia.client import BatchImport, Connection, FileVerdict, ImportAnswer, SourceFile, find_sources
-from precordia.errors import PrecordiaError, ServiceUnavailable, Unauthenticated
+from precordia.client.archives import is_archive
+from precordia.errors import NotFound, PrecordiaError, ServiceUnavailable, Unauthenticated
 from precordia.record import Hints
 from precordia.source import Source
 from precordia.stored import StoredRecording
@@ -20,6 +23,9 @@ _AT_ONCE = 4
 
 FEW = 8
 """Files up to which each is imported by a call of its own; more are staged."""
+
+NAMES_IN_GROUP = 3
+"""Files up to which equal refusals are said one by one; of more, as many are named."""
 
 Answer = TypeVar("Answer")
 
@@ -113,11 +119,33 @@ async def _one_by_one(
 
 
 def find_files(output: Output, paths: Sequence[str]) -> tuple[SourceFile, ...]:
-    """The sources that paths mean; what was left out is said."""
+    """The sources that paths mean; what was left out is said, and a path without any is a source that is refused."""
     found = find_sources(paths)
     if found.left_out:
         output.say(f"{len(found.left_out)} annotation files beside WFDB headers were left out.")
-    return found.sources
+    patterns = {Path(path).expanduser() for path in paths if glob.has_magic(path)}
+    sources = [_matched(source) if source.path in patterns else source for source in found.sources]
+    return (*sources, *_without_files(paths, found.sources))
+
+
+def _matched(source: SourceFile) -> SourceFile:
+    """A source named by a pattern; where it is the pattern itself, nothing matched."""
+    if source.path.exists():
+        return source
+    return replace(source, refusal=NotFound("No file matches this pattern."))
+
+
+def _without_files(paths: Sequence[str], sources: Sequence[SourceFile]) -> list[SourceFile]:
+    """Folders and archives among the paths in which there is no source."""
+    named = dict.fromkeys(path for path in map(Path, paths) if path.expanduser().is_dir() or is_archive(path))
+    empty: list[SourceFile] = []
+    for path in named:
+        place = path.expanduser()
+        if place.exists() and not any(source.path.is_relative_to(place) for source in sources):
+            what = "folder" if place.is_dir() else "archive"
+            said = f"There is no file to read in this {what}; hidden files and annotation files are passed over."
+            empty.append(SourceFile(place, refusal=NotFound(said)))
+    return empty
 
 
 async def for_each_source(
@@ -154,8 +182,23 @@ async def _verdict(file: SourceFile, call: Callable[[Source], Awaitable[Answer]]
 
 
 def refusals(answers: Sequence[tuple[str, Answer | PrecordiaError]], output: Output) -> tuple[dict[str, Any], ...]:
-    """The refused ones as document entries, each said on stderr."""
+    """The refused ones as document entries; said on stderr, equal ones together."""
     refused = [(path, answer) for path, answer in answers if isinstance(answer, PrecordiaError)]
-    for path, error in refused:
-        output.refuse(f"{path}: {explain(error)}")
+    for line in refusal_lines(refused):
+        output.refuse(line)
     return tuple(refused_form(path, error) for path, error in refused)
+
+
+def refusal_lines(refused: Sequence[tuple[str, PrecordiaError]]) -> list[str]:
+    """Refusals for people, in the order of the files: one line each, and one for many of equal reason and message."""
+    groups: dict[tuple[str, str], list[tuple[str, PrecordiaError]]] = {}
+    for path, error in refused:
+        groups.setdefault((error.reason, error.message), []).append((path, error))
+    return [line for group in groups.values() for line in _group_lines(group)]
+
+
+def _group_lines(group: Sequence[tuple[str, PrecordiaError]]) -> list[str]:
+    if len(group) <= NAMES_IN_GROUP:
+        return [f"{path}: {explain(error)}" for path, error in group]
+    names = ", ".join(path for path, _ in group[:NAMES_IN_GROUP])
+    return [f"{len(group)} files: {explain(group[0][1])} They are {names} and {len(group) - NAMES_IN_GROUP} more."]

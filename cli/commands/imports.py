@@ -13,6 +13,7 @@ import typer
 from rich.prompt import Confirm
 
 from cli import forms, options
+from cli.hint_words import hints_text
 from cli.import_report import ImportReport
 from cli.importing import find_files, for_each_source, refusals, verdicts_on
 from cli.labelling import attach_labels, say_labels
@@ -170,7 +171,7 @@ async def _preview(precordia: Connection, output: Output, wish: _Wish) -> bool:
         (
             path,
             one.format,
-            ", ".join(f"{name} {value}" for name, value in one.proposal.to_json().items()),
+            hints_text(one.proposal),
             ", ".join(one.missing_fields),
             forms.remarks_text(one.remarks),
         )

@@ -166,6 +166,21 @@ def test_files_that_cannot_be_read_are_refused_one_by_one(precordia: Say, study:
     ]
 
 
+def test_paths_without_an_ecg_are_said_and_end_with_status_1(precordia: Say, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "zero.csv").write_bytes(b"")
+    paths = [str(tmp_path / name) for name in ("zero.csv", "*.dcm", "empty")]
+    for mode, product in (("--report=" + str(tmp_path / "report.csv"), "imported"), ("--preview", "previews")):
+        status, document = precordia("import", *paths, mode)
+        assert status == 1
+        assert document[product] == []
+        assert [(one["source"], one["reason"], one["message"].split(";")[0]) for one in document["refused"]] == [
+            (paths[0], "UNKNOWN_FORMAT", "The file is empty (0 bytes)"),
+            (paths[1], "NOT_FOUND", "No file matches this pattern."),
+            (paths[2], "NOT_FOUND", "There is no file to read in this folder"),
+        ]
+
+
 def test_a_file_becomes_a_prediction_and_is_kept(precordia: Say, dicom_ecg: Path) -> None:
     status, document = precordia("predict", str(dicom_ecg))
     assert (status, document["refused"]) == (0, [])

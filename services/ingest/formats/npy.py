@@ -68,7 +68,10 @@ def npz_arrays(source: Source, limits: Limits) -> Named:
     except (zipfile.BadZipFile, zlib.error, ValueError, NotImplementedError, EOFError, RuntimeError) as error:
         raise UnreadableFile("The NPZ archive is broken or cut short.", format=NPZ) from error
     if not named:
-        raise UnreadableFile("The archive holds no NPY array; it is a ZIP file of something else.", format=NPZ)
+        raise UnreadableFile(
+            "The file is a ZIP archive without arrays (NPZ); if ECG files are in it, let its name end in .zip.",
+            format=NPZ,
+        )
     return named
 
 

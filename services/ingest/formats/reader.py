@@ -28,6 +28,7 @@ from precordia.errors import MissingField, PrecordiaError, UnknownFormat, Unread
 from precordia.record import Hints, Provenance, Recording
 from precordia.source import Source
 from services.ingest.formats.checks import remarks_on
+from services.ingest.formats.foreign import foreign_kind
 from services.ingest.formats.gaps import complete
 from services.ingest.formats.limits import ReaderContext
 from services.ingest.formats.parsed import ParsedEcg
@@ -47,10 +48,13 @@ class Reader:
 
 _HEADERLESS = Reader(headerless.FORMAT, headerless.VERSION, lambda source: False, headerless.read)
 _TABLE = Reader(table.FORMAT, table.VERSION, table.sniff, table.read)
+_NPZ = Reader(npy.NPZ, npy.VERSION, npy.sniff_npz, npy.read_npz)
+_UNSPECIFIC = (None, _HEADERLESS, _TABLE, _NPZ)
+"""Readers whose mark other files bear, too: any text, any ZIP, any bytes."""
 
 READERS: tuple[Reader, ...] = (
     Reader(dicom.FORMAT, dicom.VERSION, dicom.sniff, dicom.read),
-    Reader(npy.NPZ, npy.VERSION, npy.sniff_npz, npy.read_npz),
+    _NPZ,
     Reader(npy.NPY, npy.VERSION, npy.sniff_npy, npy.read_npy),
     Reader(fhir.FORMAT, fhir.VERSION, fhir.sniff, fhir.read),
     Reader(muse.FORMAT, muse.VERSION, muse.sniff, muse.read),
@@ -90,7 +94,7 @@ def read_source(
     """All recordings in a source, in its order.
 
     Raises:
-        UnknownFormat: no reader knows the bytes.
+        UnknownFormat: no reader knows the bytes, or there are none.
         UnreadableFile: the format is known and the file is broken.
         MissingField, HintConflict: a fact is missing, or a hint contradicts the file.
         UnsafeContent, TooLarge: it is not opened at all, or not further.
@@ -105,17 +109,31 @@ def read_source(
 def read_as_hinted(source: Source, hints: Hints, context: ReaderContext) -> tuple[Recording, ...]:
     """As `read_source`, stopping at the first fact that is missing."""
     context.limits.check_bytes(len(source.content) + sum(map(len, source.companions.values())))
+    reader = _fitting_reader(source, hints)
+    parsed = _guarded(reader, source, hints, context)
+    context.limits.check_recordings(len(parsed))
+    sha256 = source.sha256()
+    return tuple(_recording(ecg, index, reader, source.name, sha256, hints) for index, ecg in enumerate(parsed))
+
+
+def _fitting_reader(source: Source, hints: Hints) -> Reader:
+    """The reader for a source.
+
+    Raises:
+        UnknownFormat: there is none; what the file is instead is said where its bytes state it.
+    """
+    if not source.content:
+        raise UnknownFormat("The file is empty (0 bytes); copy or export it again.")
     reader = reader_for(source, hints)
+    if reader in _UNSPECIFIC and (kind := foreign_kind(source)):
+        raise UnknownFormat(f"The file is {kind}.")
     if reader is None:
         raise UnknownFormat(
             "No reader knows this file. Read are DICOM waveforms, WFDB (.hea with its signal files), SCP-ECG, EDF, "
             "BDF, HL7 aECG, FHIR sampled data, the XML files of GE MUSE, GE CardioSoft, Philips and Schiller, ISHNE, "
             "MFER, Contec, HDF5, MATLAB, NPY, NPZ, CSV and other tables; bare samples with --rate, --gain and --leads."
         )
-    parsed = _guarded(reader, source, hints, context)
-    context.limits.check_recordings(len(parsed))
-    sha256 = source.sha256()
-    return tuple(_recording(ecg, index, reader, source.name, sha256, hints) for index, ecg in enumerate(parsed))
+    return reader
 
 
 def _guarded(reader: Reader, source: Source, hints: Hints, context: ReaderContext) -> tuple[ParsedEcg, ...]:
