@@ -1,8 +1,7 @@
-"""How good scores are: per class and together. What is not defined is None, with the reason beside it.
+"""The figures of an evaluation, per class and together. What is not defined is None, with the reason beside it.
 
-AUROC is undefined where every record is positive, or none is; AUPRC and F1 where none is. A class
-without a value is left out of the macro averages, and named. scikit-learn is imported when the
-first metric is made: nothing else in this service needs it.
+The definitions are those of `precordia.metrics`; AUPRC is average precision. A class without a
+value is left out of the macro averages, and named.
 """
 
 from __future__ import annotations
@@ -11,14 +10,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from precordia.manifest import Task
+from precordia.metrics import (
+    DEFAULT_THRESHOLD,
+    Calls,
+    Flags,
+    Scores,
+    auroc,
+    average_precision,
+    called_labels,
+    mean_absolute_error,
+    mean_of_known,
+    root_mean_squared_error,
+)
 
-DEFAULT_THRESHOLD = 0.5
-
-Scores = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 Metrics = dict[str, Any]
 
 _ALL = "every record has this label"
@@ -38,48 +44,32 @@ def classification(
             predicted for it stays in as a false positive.
         thresholds: by output; 0.5 where there is none.
     """
-    decided = _decisions(task, names, scores, truth, thresholds)
+    limits = [thresholds.get(name, DEFAULT_THRESHOLD) for name in names]
+    decided = called_labels(scores, exclusive=task is Task.MULTICLASS, thresholds=limits)
     per_class = {
         name: _one_class(scores[:, column], truth[:, column], decided[:, column]) for column, name in enumerate(names)
     }
     if task is Task.MULTILABEL:
-        for name in names:
-            per_class[name]["threshold"] = thresholds.get(name, DEFAULT_THRESHOLD)
+        for name, limit in zip(names, limits, strict=True):
+            per_class[name]["threshold"] = limit
     correct = np.any(decided & truth, axis=1) if task is Task.MULTICLASS else np.all(decided == truth, axis=1)
     overall = _together(per_class)
     overall["accuracy"] = float(np.mean(correct)) if len(scores) else None
     return overall, per_class
 
 
-def _decisions(
-    task: Task, names: Sequence[str], scores: Scores, truth: Flags, thresholds: Mapping[str, float]
-) -> Flags:
-    if task is Task.MULTILABEL:
-        limits = np.array([thresholds.get(name, DEFAULT_THRESHOLD) for name in names])
-        above: Flags = scores >= limits
-        return above
-    decided = np.zeros(truth.shape, dtype=np.bool_)
-    if len(scores):
-        decided[np.arange(len(scores)), scores.argmax(axis=1)] = True
-    return decided
-
-
 def _one_class(scores: Scores, truth: Flags, decided: Flags) -> Metrics:
-    positives, negatives = int(truth.sum()), int((~truth).sum())
-    hits, false_alarms = int((truth & decided).sum()), int((~truth & decided).sum())
-    found: Metrics = {"positives": positives, "auroc": None, "auprc": None, "f1": None}
-    found["sensitivity"] = hits / positives if positives else None
-    found["specificity"] = (negatives - false_alarms) / negatives if negatives else None
-    reasons: dict[str, str] = {}
-    if positives:
-        found["f1"] = 2 * hits / (positives + hits + false_alarms)
-        found["auprc"] = _auprc(scores, truth)
-    else:
-        reasons |= dict.fromkeys(("auroc", "auprc", "f1", "sensitivity"), _NONE)
-    if positives and negatives:
-        found["auroc"] = _auroc(scores, truth)
-    elif positives:
-        reasons |= dict.fromkeys(("auroc", "specificity"), _ALL)
+    calls = Calls.count(truth, decided)
+    found: Metrics = {
+        "positives": calls.positives,
+        "auroc": auroc(truth, scores),
+        "auprc": average_precision(truth, scores),
+        "f1": calls.f1,
+        "sensitivity": calls.sensitivity,
+        "specificity": calls.specificity,
+    }
+    why = _ALL if calls.positives else _NONE
+    reasons = {metric: why for metric, value in found.items() if value is None}
     return found | ({"undefined": reasons} if reasons else {})
 
 
@@ -87,13 +77,12 @@ def _together(per_class: Mapping[str, Metrics]) -> Metrics:
     found: Metrics = {}
     undefined: dict[str, str] = {}
     for metric in ("auroc", "auprc", "f1"):
-        known = {name: values[metric] for name, values in per_class.items() if values[metric] is not None}
-        found[f"{metric}_macro"] = float(np.mean(list(known.values()))) if known else None
-        if len(known) < len(per_class):
-            undefined[f"{metric}_macro"] = "without " + ", ".join(name for name in per_class if name not in known)
-    weights = [values["positives"] for values in per_class.values() if values["f1"] is not None]
-    f1s = [values["f1"] for values in per_class.values() if values["f1"] is not None]
-    found["f1_weighted"] = float(np.average(f1s, weights=weights)) if f1s else None
+        found[f"{metric}_macro"] = mean_of_known([values[metric] for values in per_class.values()])
+        unknown = [name for name, values in per_class.items() if values[metric] is None]
+        if unknown:
+            undefined[f"{metric}_macro"] = "without " + ", ".join(unknown)
+    support = [values["positives"] for values in per_class.values()]
+    found["f1_weighted"] = mean_of_known([values["f1"] for values in per_class.values()], support)
     return found | ({"undefined": undefined} if undefined else {})
 
 
@@ -102,8 +91,7 @@ def regression(names: Sequence[str], scores: Scores, truth: Scores) -> tuple[Met
     per_output = {name: _one_output(scores[:, i], truth[:, i]) for i, name in enumerate(names)}
     overall: Metrics = {}
     for metric in ("mae", "rmse", "r2"):
-        known = [values[metric] for values in per_output.values() if values[metric] is not None]
-        overall[metric] = float(np.mean(known)) if known else None
+        overall[metric] = mean_of_known([values[metric] for values in per_output.values()])
     return overall, per_output
 
 
@@ -117,20 +105,8 @@ def _one_output(scores: Scores, truth: Scores) -> Metrics:
     spread = float(((truth - truth.mean()) ** 2).sum())
     found: Metrics = {
         "n": int(truth.size),
-        "mae": float(np.abs(errors).mean()),
-        "rmse": float(np.sqrt((errors**2).mean())),
+        "mae": mean_absolute_error(errors),
+        "rmse": root_mean_squared_error(errors),
         "r2": 1.0 - float((errors**2).sum()) / spread if spread > 0 else None,
     }
     return found if spread > 0 else found | {"undefined": {"r2": "all values are the same"}}
-
-
-def _auroc(scores: Scores, truth: Flags) -> float:
-    from sklearn.metrics import roc_auc_score
-
-    return float(roc_auc_score(truth, scores))
-
-
-def _auprc(scores: Scores, truth: Flags) -> float:
-    from sklearn.metrics import average_precision_score
-
-    return float(average_precision_score(truth, scores))

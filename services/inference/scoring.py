@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precordia.errors import InternalError, InvalidInput, InvalidModel, PrecordiaError, TooLarge
-from precordia.manifest import Activation, Aggregation, CoInput, Manifest
+from precordia.manifest import Activation, Aggregation, Manifest
 from precordia.record import Remark, Sex, Signal, Unit
 from precordia.signal import Conditioned, Conditioner, conditioner
 from precordia.steps import Step
@@ -157,7 +157,7 @@ class Scorer:
     def _co_inputs(self, jobs: Sequence[EcgJob], windows: Sequence[int]) -> Tensor | None:
         if self._manifest.co_inputs is None:
             return None
-        table = [[_co_input(column, job) for column in self._manifest.co_inputs.columns] for job in jobs]
+        table = [self._manifest.co_inputs.row(job.age_years, job.sex) for job in jobs]
         return np.repeat(np.asarray(table, np.float32), windows, axis=0)
 
     def _scored(
@@ -213,17 +213,6 @@ def aggregate(values: Scores, aggregation: Aggregation) -> Scores:
         return largest
     mean: Scores = values.mean(axis=0)
     return mean
-
-
-def _co_input(column: CoInput, job: EcgJob) -> float:
-    value: float | None = {
-        "age_years": job.age_years,
-        "sex_female": None if job.sex is None else float(job.sex is Sex.FEMALE),
-        "sex_male": None if job.sex is None else float(job.sex is Sex.MALE),
-        "age_missing": float(job.age_years is None),
-        "sex_missing": float(job.sex is None),
-    }.get(column.source)
-    return column.default if value is None else (value - column.offset) / column.scale
 
 
 def _check_fit(session: Session, manifest: Manifest) -> None:

@@ -1,4 +1,7 @@
-"""Figures that say how good scores are. A figure that cannot be measured is None, never 0."""
+"""The figures of a trained network, in the form of its report. `precordia.metrics` defines them.
+
+A figure that cannot be measured is None, never 0.
+"""
 
 from __future__ import annotations
 
@@ -7,73 +10,35 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
-Scores = NDArray[np.float64]
+from precordia.metrics import (
+    Calls,
+    Flags,
+    Scores,
+    auroc,
+    average_precision,
+    called_labels,
+    mean_absolute_error,
+    mean_of_known,
+    root_mean_squared_error,
+)
+
 Truth = NDArray[np.uint8]
 
 
-def auroc(truth: Truth, scores: Scores) -> float | None:
-    """Area under the ROC curve of one label, ties counted half; None where only one class is there.
-
-    Args:
-        truth: (n,) 0 or 1.
-        scores: (n,).
-    """
-    positives = int(truth.sum())
-    negatives = truth.size - positives
-    if positives == 0 or negatives == 0:
-        return None
-    ranks = rankdata(scores)
-    return float((ranks[truth == 1].sum() - positives * (positives + 1) / 2) / (positives * negatives))
-
-
-def average_precision(truth: Truth, scores: Scores) -> float | None:
-    """Mean precision over the recalls reached, without interpolation; None without positives."""
-    positives = int(truth.sum())
-    if positives == 0:
-        return None
-    order = np.argsort(-scores, kind="stable")
-    hits = np.cumsum(truth[order])
-    last_of_tie = np.append(np.diff(scores[order]) != 0, True)
-    hits, called = hits[last_of_tie], np.flatnonzero(last_of_tie) + 1
-    gained = np.diff(hits, prepend=0) / positives
-    return float((gained * hits / called).sum())
-
-
-def _ratio(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
-
-
-def _of_label(truth: Truth, scores: Scores, called: Truth) -> dict[str, float | int | None]:
-    hit = int((truth & called).sum())
-    false = int(called.sum()) - hit
-    missed = int(truth.sum()) - hit
-    rejected = truth.size - hit - false - missed
+def _of_label(truth: Truth, scores: Scores, called: Flags) -> dict[str, float | int | None]:
+    calls = Calls.count(truth, called)
     return {
-        "positives": int(truth.sum()),
+        "positives": calls.positives,
         "auroc": auroc(truth, scores),
         "average_precision": average_precision(truth, scores),
-        "f1": _ratio(2 * hit, 2 * hit + false + missed),
-        "sensitivity": _ratio(hit, hit + missed),
-        "specificity": _ratio(rejected, rejected + false),
-        "ppv": _ratio(hit, hit + false),
-        "npv": _ratio(rejected, rejected + missed),
+        "f1": calls.f1,
+        "sensitivity": calls.sensitivity,
+        "specificity": calls.specificity,
+        "ppv": calls.ppv,
+        "npv": calls.npv,
         "brier": float(np.mean((scores - truth) ** 2)),
     }
-
-
-def _mean(values: Sequence[float | int | None], weights: Sequence[float] | None = None) -> float | None:
-    known = [(value, 1.0 if weights is None else weights[i]) for i, value in enumerate(values) if value is not None]
-    total = sum(weight for _, weight in known)
-    return sum(value * weight for value, weight in known) / total if total else None
-
-
-def called_labels(scores: Scores, *, exclusive: bool) -> Truth:
-    """Which labels the scores call: the highest alone, or each from 0.5 on. (n, k) uint8."""
-    highest = np.arange(scores.shape[1]) == scores.argmax(axis=1)[:, None]
-    called: Truth = (highest if exclusive else scores >= 0.5).astype(np.uint8)
-    return called
 
 
 def classification(truth: Truth, scores: Scores, labels: Sequence[str], *, exclusive: bool) -> dict[str, Any]:
@@ -93,12 +58,12 @@ def classification(truth: Truth, scores: Scores, labels: Sequence[str], *, exclu
     support = [float(row["positives"] or 0) for row in rows]
     return {
         "n": len(truth),
-        "auroc_macro": _mean([row["auroc"] for row in rows]),
-        "average_precision_macro": _mean([row["average_precision"] for row in rows]),
-        "f1_macro": _mean([row["f1"] for row in rows]),
-        "f1_weighted": _mean([row["f1"] for row in rows], support),
+        "auroc_macro": mean_of_known([row["auroc"] for row in rows]),
+        "average_precision_macro": mean_of_known([row["average_precision"] for row in rows]),
+        "f1_macro": mean_of_known([row["f1"] for row in rows]),
+        "f1_weighted": mean_of_known([row["f1"] for row in rows], support),
         "accuracy": float((called == truth).all(axis=1).mean()) if len(truth) else None,
-        "brier_macro": _mean([row["brier"] for row in rows]),
+        "brier_macro": mean_of_known([row["brier"] for row in rows]),
         "per_class": per_class,
     }
 
@@ -111,21 +76,21 @@ def regression(truth: Scores, values: Scores, names: Sequence[str]) -> dict[str,
         constant = truth[:, column].std() == 0 or values[:, column].std() == 0
         r = None if constant else float(np.corrcoef(truth[:, column], values[:, column])[0, 1])
         per_output[name] = {
-            "mae": float(np.abs(error[:, column]).mean()),
-            "rmse": float(np.sqrt((error[:, column] ** 2).mean())),
+            "mae": mean_absolute_error(error[:, column]),
+            "rmse": root_mean_squared_error(error[:, column]),
             "r": r,
         }
     return {
         "n": len(truth),
-        "mae_macro": _mean([row["mae"] for row in per_output.values()]),
-        "rmse_macro": _mean([row["rmse"] for row in per_output.values()]),
+        "mae_macro": mean_of_known([row["mae"] for row in per_output.values()]),
+        "rmse_macro": mean_of_known([row["rmse"] for row in per_output.values()]),
         "per_output": per_output,
     }
 
 
 def macro_auroc(truth: Truth, scores: Scores) -> float | None:
     """Mean area over the labels that can be measured."""
-    return _mean([auroc(truth[:, column], scores[:, column]) for column in range(truth.shape[1])])
+    return mean_of_known([auroc(truth[:, column], scores[:, column]) for column in range(truth.shape[1])])
 
 
 def bootstrap_interval(

@@ -1,18 +1,22 @@
 """Age and sex from ingest's shards to the trained network, the same as serving computes them."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from precordia.manifest import Task
 from precordia.models.networks import AGE_AND_SEX
 from precordia.record import Sex
-from services.inference import scoring
+from services.inference.engine import Session, Tensor, TensorSpec
+from services.inference.scoring import EcgJob, Scored, Scorer
 from services.trainer.data import conditioned_split, examples
 from services.trainer.examples import draw_validation
 from services.trainer.plan import Plan
+from tests.services.inference.graphs import SAMPLES, contract, levels
 from tests.services.trainer import synthetic
 
 PEOPLE = [(30.0, Sex.FEMALE), (75.5, Sex.MALE), (None, Sex.MALE), (51.0, None), (None, None)]
@@ -29,11 +33,27 @@ def planned(base: str) -> Plan:
     return synthetic.make_plan(spec, snapshots, rate_hz=50.0, duration_s=4.0, threads=1)[0]
 
 
-def test_serving_and_training_compute_the_same_columns() -> None:
-    for age, sex in PEOPLE:
-        job = SimpleNamespace(age_years=age, sex=sex)
-        served = tuple(scoring._co_input(column, job) for column in AGE_AND_SEX.columns)  # type: ignore[arg-type]  # all it reads
-        assert served == AGE_AND_SEX.row(age, sex)
+class Witness(Session):
+    """Keeps what a graph is given beside the signals."""
+
+    providers = ("none",)
+    inputs = (TensorSpec("signal", (None, 12, SAMPLES)), TensorSpec("beside", (None, len(AGE_AND_SEX.columns))))
+    outputs = (TensorSpec("scores", (None, 1)),)
+
+    def compute(self, tensors: Mapping[str, Tensor], outputs: Sequence[str]) -> list[NDArray[Any]]:
+        self.beside = tensors["beside"]
+        return [np.zeros((len(self.beside), 1), np.float32)]
+
+    def release(self) -> None:
+        """Holds nothing."""
+
+
+def test_serving_gives_the_graph_the_rows_that_training_used() -> None:
+    witness = Witness()
+    serve = Scorer(witness, contract("a", co_inputs=AGE_AND_SEX.columns), max_rows=len(PEOPLE))
+    assert all(isinstance(scored, Scored) for scored in serve([EcgJob(levels(0.3), age, sex) for age, sex in PEOPLE]))
+    rows = np.array([AGE_AND_SEX.row(age, sex) for age, sex in PEOPLE], np.float32)
+    np.testing.assert_array_equal(witness.beside, rows)
 
 
 async def test_each_record_comes_with_its_patients_age_and_sex(tmp_path: Path) -> None:
