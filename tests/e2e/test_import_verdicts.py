@@ -66,6 +66,11 @@ def test_a_saved_profile_serves_a_whole_folder_and_no_pipe_is_asked(cli: Cli, tm
     assert cli("import", first, "--profile", "nobody", "--json").document["error"]["reason"] == "NOT_FOUND"
 
 
+def _hears_interrupts() -> None:
+    """As at a terminal; what a shell starts in the background ignores them, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.faults
 @pytest.mark.parametrize("victim", ["client", "service"])
 def test_killed_halfway_and_run_again_it_ends_in_the_same_state(tmp_path: Path, victim: str) -> None:
@@ -80,6 +85,7 @@ def test_killed_halfway_and_run_again_it_ends_in_the_same_state(tmp_path: Path, 
             env=kept | {"PRECORDIA_HOME": str(home)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            preexec_fn=_hears_interrupts,
         )
         until = time.monotonic() + 60
         while time.monotonic() < until and client.poll() is None:
@@ -100,4 +106,6 @@ def test_killed_halfway_and_run_again_it_ends_in_the_same_state(tmp_path: Path, 
         listed = run_cli(home, "recordings", "--dataset", "study", "--json").document["recordings"]
         assert len({one["recording"] for one in listed}) == len(listed) == files
     finally:
+        client.kill()
+        client.wait(10)
         run_cli(home, "down", "--json")
