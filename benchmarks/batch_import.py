@@ -103,8 +103,8 @@ def beside_wfdb(files: Sequence[SourceFile]) -> tuple[float, float, float]:
     for file in files:
         name = str(file.path.with_suffix(""))
         source = file.read()
-        mine = _milliseconds(lambda source=source: read_source(source))  # type: ignore[misc]
-        yours = _milliseconds(lambda name=name: wfdb.rdrecord(name, physical=False))  # type: ignore[misc]
+        mine = _milliseconds(lambda source=source: read_source(source))
+        yours = _milliseconds(lambda name=name: wfdb.rdrecord(name, physical=False))
         ours.append(mine)
         theirs.append(yours)
         ratios.append(mine / yours)

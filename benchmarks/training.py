@@ -87,7 +87,7 @@ def older_loop(samples: int) -> float:
     return (time.perf_counter() - started) / samples * 1000
 
 
-def one_dimensional():  # type: ignore[no-untyped-def]
+def one_dimensional():
     """The same network with 1-D layers; checked to compute the same."""
     import torch
     from torch import nn
@@ -103,7 +103,7 @@ def one_dimensional():  # type: ignore[no-untyped-def]
             torch.manual_seed(0)
             self.twin = flattened(network("InceptionTime").build(LEADS, LABELS, 0.0))
 
-        def forward(self, x):  # type: ignore[no-untyped-def]
+        def forward(self, x):
             earlier, twin = x, self.twin
             for number, module in enumerate(twin.modules_in_order):
                 narrow = module.bottleneck(x)
@@ -120,7 +120,7 @@ def one_dimensional():  # type: ignore[no-untyped-def]
     return made
 
 
-def flattened(module):  # type: ignore[no-untyped-def]
+def flattened(module):
     """The module with each 2-D layer replaced by its 1-D twin."""
     from torch import nn
 

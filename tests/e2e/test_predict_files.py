@@ -87,7 +87,7 @@ def test_with_its_hints_a_tabular_file_is_scored_and_without_refused_by_what_it_
 ) -> None:
     hints, files = _tabular(testdata)[row]
     assert files, "the pattern matches nothing"
-    options = [word for pair in hints["options"].items() for word in pair]  # type: ignore[attr-defined]
+    options = [word for pair in hints["options"].items() for word in pair]
     # Away from the header that lies beside some of them: the bare file is what is asked about.
     chosen = [shutil.copy(file, tmp_path) for file in files[:6]]
     bare = cli("predict", *chosen, "--no-keep", "--json")

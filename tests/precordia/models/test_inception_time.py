@@ -49,7 +49,7 @@ def test_takes_ecgs_of_any_length_and_one_ecg_does_not_change_another() -> None:
 def test_every_parameter_takes_part() -> None:
     torch.manual_seed(0)
     built = InceptionTime(InceptionTimeConfig(leads=3, outputs=2))
-    built(torch.randn(4, 3, 100)).square().sum().backward()  # type: ignore[no-untyped-call]
+    built(torch.randn(4, 3, 100)).square().sum().backward()
     assert [name for name, value in built.named_parameters() if value.grad is None or not value.grad.any()] == []
 
 

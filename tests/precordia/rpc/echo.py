@@ -78,9 +78,9 @@ def echo_app(echo: Echo, settings: ServerSettings | None = None, **parts: Any) -
 def method(channel: grpc.aio.Channel, name: str) -> Callable[..., Any]:
     """A call of one of the methods, by name: "UnaryStream"."""
     arity = {"UnaryUnary": channel.unary_unary, "StreamUnary": channel.stream_unary}
-    arity |= {"UnaryStream": channel.unary_stream, "WatchStream": channel.unary_stream}  # type: ignore[dict-item]
-    arity |= {"StreamStream": channel.stream_stream}  # type: ignore[dict-item]
-    return arity[name](  # type: ignore[no-any-return]
+    arity |= {"UnaryStream": channel.unary_stream, "WatchStream": channel.unary_stream}
+    arity |= {"StreamStream": channel.stream_stream}
+    return arity[name](
         f"/{NAME}/{name}",
         request_serializer=StringValue.SerializeToString,
         response_deserializer=StringValue.FromString,

@@ -49,7 +49,7 @@ async def test_a_fault_tells_its_request_id_and_nothing_else(
     with pytest.raises(grpc.RpcError) as failed:
         await say(channel, arity, "fault", metadata=((HEADER, "find-me"),))
     error = from_rpc_error(failed.value)
-    assert failed.value.code() is grpc.StatusCode.INTERNAL  # type: ignore[attr-defined]
+    assert failed.value.code() is grpc.StatusCode.INTERNAL
     assert error.details == {"request_id": "find-me"}
     assert "Smith" not in f"{error.message}{failed.value}"
     assert "Smith" in caplog.text
@@ -127,7 +127,7 @@ async def test_the_service_says_that_it_starts_then_that_it_serves(echo: Echo) -
     with socket.socket() as probe:  # its port is known before the service serves
         probe.bind(("127.0.0.1", 0))
         listen = f"127.0.0.1:{probe.getsockname()[1]}"
-    app = echo_app(echo, ServerSettings(listen=listen, drain_s=2), startup=warm.wait)  # type: ignore[arg-type]
+    app = echo_app(echo, ServerSettings(listen=listen, drain_s=2), startup=warm.wait)
 
     async def serve() -> None:
         async with serving(app), open_channel(listen) as channel:
@@ -224,6 +224,6 @@ async def test_tls_and_token_let_other_machines_in(echo: Echo, certificate: tupl
 
 @pytest.mark.parametrize("given", ["tls_certificate", "tls_key"])
 async def test_half_a_certificate_is_refused(echo: Echo, certificate: tuple[Path, Path], given: str) -> None:
-    settings = ServerSettings(**{given: certificate[0]})  # type: ignore[arg-type]
+    settings = ServerSettings(**{given: certificate[0]})
     with pytest.raises(FailedPrecondition, match="both"):
         await serving(echo_app(echo, settings)).__aenter__()

@@ -287,7 +287,7 @@ def _store_as(made: Any, context_class: str, dataset: Dataset, inner: str | None
     request.AffectedSOPInstanceUID = dataset.SOPInstanceUID
     request.Priority = 0
     syntax = context.transfer_syntax[0]
-    dataset.file_meta = None  # type: ignore[assignment]
+    dataset.file_meta = None
     request.DataSet = io.BytesIO(encode(dataset, syntax.is_implicit_VR, syntax.is_little_endian) or b"")
     made._reactor_checkpoint.clear()  # the answer is ours, not the sender's own loop's
     while not made._is_paused:

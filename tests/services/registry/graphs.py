@@ -28,7 +28,7 @@ def manifest(labels: Sequence[str] = LABELS, **changes: object) -> Manifest:
         "steps": (Step("resample", 1, {"rate_hz": 10.0}),),
         "activation": Activation.SIGMOID,
     }
-    return Manifest(**(facts | changes))  # type: ignore[arg-type]
+    return Manifest(**(facts | changes))
 
 
 def model(
@@ -62,7 +62,7 @@ def linear_model(*, scale: float = 1.0, **facts: object) -> ModelProto:
         helper.make_node("ReduceMean", ["signal"], ["means"], axes=[2], keepdims=0),
         helper.make_node("MatMul", ["means", "weights"], ["scores"]),
     ]
-    return model(nodes, constants={"weights": WEIGHTS * np.float32(scale)}, **facts)  # type: ignore[arg-type]
+    return model(nodes, constants={"weights": WEIGHTS * np.float32(scale)}, **facts)
 
 
 def norm_model(*, training_mode: int = 1, outputs: int = 3, **facts: object) -> ModelProto:
@@ -86,7 +86,7 @@ def norm_model(*, training_mode: int = 1, outputs: int = 3, **facts: object) -> 
         "var": np.full(12, 4, np.float32),
         "weights": WEIGHTS,
     }
-    return model(nodes, constants=constants, **facts)  # type: ignore[arg-type]
+    return model(nodes, constants=constants, **facts)
 
 
 def answers(content: bytes, signal: np.ndarray) -> np.ndarray:

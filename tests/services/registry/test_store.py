@@ -28,7 +28,7 @@ def store(database_url: str) -> Iterator[ModelStore]:
 def new(content: str = "a", *, name: str = "net", contract: Manifest | None = None, **facts: object) -> NewVersion:
     artifact = Artifact("model.onnx", content * 64, 10)
     version = NewVersion(name, contract or manifest(), (artifact,), Lineage("trained", training_job="job"))
-    return replace(version, **facts)  # type: ignore[arg-type]
+    return replace(version, **facts)
 
 
 def test_a_version_comes_back_as_it_was_recorded(store: ModelStore) -> None:

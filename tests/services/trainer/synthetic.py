@@ -73,7 +73,7 @@ def snapshot(records: Sequence[ShardRecord], name: str = "made") -> Snapshot:
 
 def spec(**changes: object) -> TrainingSpec:
     settings: dict[str, object] = {"overrides": SMALL, "seed": 3, "threads": 1, **changes}
-    return TrainingSpec(train=SplitRef("made"), base="InceptionTime", **settings)  # type: ignore[arg-type]
+    return TrainingSpec(train=SplitRef("made"), base="InceptionTime", **settings)
 
 
 def plan(records: Sequence[ShardRecord], **changes: object) -> Plan:
@@ -92,7 +92,7 @@ class ShardsInMemory:
         self.parts = {f"shard-{i}": list(part) for i, part in enumerate((records[:middle], records[middle:]))}
         self.read: list[str] = []
 
-    async def open_snapshot(self, split: SplitRef):  # type: ignore[no-untyped-def]
+    async def open_snapshot(self, split: SplitRef):
         from precordia.dataset import ShardTicket
 
         if split.dataset != self.snapshot.dataset:
@@ -100,6 +100,6 @@ class ShardsInMemory:
         tickets = tuple(ShardTicket(name, "", 0, len(part)) for name, part in self.parts.items())
         return self.snapshot, tickets
 
-    async def read_shard(self, ticket):  # type: ignore[no-untyped-def]
+    async def read_shard(self, ticket):
         self.read.append(ticket.shard_id)
         return encode_shard(self.parts[ticket.shard_id])

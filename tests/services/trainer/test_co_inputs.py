@@ -60,7 +60,7 @@ async def test_each_record_comes_with_its_patients_age_and_sex(tmp_path: Path) -
     plan = planned("DSAIL-SNU")
     shards = synthetic.ShardsInMemory(records())
     for _ in range(2):  # fetched, then from the cache
-        split = await conditioned_split(shards, plan.splits["train"], plan.manifest(), tmp_path, lambda *_: None)  # type: ignore[arg-type]
+        split = await conditioned_split(shards, plan.splits["train"], plan.manifest(), tmp_path, lambda *_: None)
         found = examples(
             split,
             task=Task.MULTILABEL,

@@ -18,7 +18,7 @@ RECORDS = synthetic.records(10)
 
 async def fetched(records: list[synthetic.ShardRecord], folder: Path) -> tuple[Split, synthetic.ShardsInMemory]:
     plan, shards = synthetic.plan(records), synthetic.ShardsInMemory(records)
-    split = await conditioned_split(shards, plan.splits["train"], plan.manifest(), folder, lambda done, total: None)  # type: ignore[arg-type]
+    split = await conditioned_split(shards, plan.splits["train"], plan.manifest(), folder, lambda done, total: None)
     return split, shards
 
 
@@ -44,7 +44,7 @@ async def test_a_snapshot_that_is_another_is_refused_and_leaves_nothing(tmp_path
     plan, shards = synthetic.plan(RECORDS), synthetic.ShardsInMemory(RECORDS)
     pinned = replace(plan.splits["train"], digest="e" * 64)
     with pytest.raises(FailedPrecondition, match="changed"):
-        await conditioned_split(shards, pinned, plan.manifest(), tmp_path, lambda done, total: None)  # type: ignore[arg-type]
+        await conditioned_split(shards, pinned, plan.manifest(), tmp_path, lambda done, total: None)
     assert list(tmp_path.iterdir()) == []
 
 

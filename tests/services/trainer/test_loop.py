@@ -168,7 +168,7 @@ def test_auxiliary_targets_are_learnt_beside(tmp_path: Path) -> None:
         build=lambda: network("InceptionTime").build(12, 4, recipe.dropout),
     )
     trained, _ = train(run, tmp_path)
-    assert trained.network.get_submodule("head").out_features == 4  # type: ignore[comparison-overlap]
+    assert trained.network.get_submodule("head").out_features == 4
     assert predict_logits(trained.network, run.validation, 2).shape == (16, 2)
 
 

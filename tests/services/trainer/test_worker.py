@@ -31,7 +31,7 @@ async def prepared(folder: Path, plan: Plan) -> tuple[JobFolder, LocalEngine]:
     """A job's folder with its plan, and data where the worker looks first."""
     settings = TrainerSettings(home=folder.parent)
     shards = synthetic.ShardsInMemory(RECORDS)
-    await conditioned_split(shards, plan.splits["train"], plan.manifest(), settings.cache, lambda done, total: None)  # type: ignore[arg-type]
+    await conditioned_split(shards, plan.splits["train"], plan.manifest(), settings.cache, lambda done, total: None)
     folder.mkdir()
     job = JobFolder(folder)
     job.write(PLAN, plan.to_json())

@@ -25,7 +25,7 @@ RANGE = (-5.0, 5.0), (-2000, 2000)
 
 def twelve_leads(**facts: object) -> Source:
     signals = [(f"ECG {lead}", "mV", *RANGE, row) for lead, row in zip(STANDARD_LEADS, RECORDS, strict=True)]
-    return edf_file(signals, **facts)  # type: ignore[arg-type]
+    return edf_file(signals, **facts)
 
 
 def test_physical_values_follow_from_both_ranges_exactly() -> None:

@@ -28,7 +28,7 @@ CYCLE = ("III", "I", "II", "aVR", "aVL", "aVF", "V3", "V1", "V2", "V4", "V5", "V
 CABRERA = ("aVL", "I", "-aVR", "II", "aVF", "III", "V1", "V2", "V3", "V4", "V5", "V6")
 
 
-def _stored(order: Sequence[str]) -> np.ndarray:  # type: ignore[type-arg]
+def _stored(order: Sequence[str]) -> np.ndarray:
     return np.stack([-BY_LEAD[lead[1:]] if lead.startswith("-") else BY_LEAD[lead] for lead in order], axis=1)
 
 

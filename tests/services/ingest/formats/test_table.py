@@ -26,7 +26,7 @@ def read(content: bytes, hints: Hints | None = None) -> Recording:
     return recording
 
 
-def assert_same(recording: Recording, values: np.ndarray = VALUES) -> None:  # type: ignore[type-arg]
+def assert_same(recording: Recording, values: np.ndarray = VALUES) -> None:
     assert recording.leads == STANDARD_LEADS
     for index, channel in enumerate(recording.channels):
         np.testing.assert_array_equal(channel.physical(), values[:, index])

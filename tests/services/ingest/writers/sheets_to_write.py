@@ -44,7 +44,7 @@ def twelve_leads(
 
 def written(made: Recording, file_format: str, **options: object) -> tuple[WrittenFile, ...]:
     """The files of an export."""
-    return tuple(export("rec-1", made, file_format=file_format, **options))  # type: ignore[arg-type]
+    return tuple(export("rec-1", made, file_format=file_format, **options))
 
 
 def only_sheet(made: Recording) -> Sheet:
