@@ -39,6 +39,16 @@ class InferenceServiceStub:
                 request_serializer=precordia_dot_v1_dot_inference__pb2.PredictRequest.SerializeToString,
                 response_deserializer=precordia_dot_v1_dot_inference__pb2.PredictResponse.FromString,
                 _registered_method=True)
+        self.PredictFile = channel.stream_unary(
+                '/precordia.v1.InferenceService/PredictFile',
+                request_serializer=precordia_dot_v1_dot_inference__pb2.PredictFileRequest.SerializeToString,
+                response_deserializer=precordia_dot_v1_dot_inference__pb2.PredictFileResponse.FromString,
+                _registered_method=True)
+        self.ListKeptPredictions = channel.unary_unary(
+                '/precordia.v1.InferenceService/ListKeptPredictions',
+                request_serializer=precordia_dot_v1_dot_inference__pb2.ListKeptPredictionsRequest.SerializeToString,
+                response_deserializer=precordia_dot_v1_dot_inference__pb2.ListKeptPredictionsResponse.FromString,
+                _registered_method=True)
         self.PredictDataset = channel.unary_unary(
                 '/precordia.v1.InferenceService/PredictDataset',
                 request_serializer=precordia_dot_v1_dot_inference__pb2.PredictDatasetRequest.SerializeToString,
@@ -53,6 +63,11 @@ class InferenceServiceStub:
                 '/precordia.v1.InferenceService/EvaluateModel',
                 request_serializer=precordia_dot_v1_dot_inference__pb2.EvaluateModelRequest.SerializeToString,
                 response_deserializer=precordia_dot_v1_dot_inference__pb2.EvaluateModelResponse.FromString,
+                _registered_method=True)
+        self.QuantizeModel = channel.unary_unary(
+                '/precordia.v1.InferenceService/QuantizeModel',
+                request_serializer=precordia_dot_v1_dot_inference__pb2.QuantizeModelRequest.SerializeToString,
+                response_deserializer=precordia_dot_v1_dot_inference__pb2.QuantizeModelResponse.FromString,
                 _registered_method=True)
         self.ExplainPrediction = channel.unary_unary(
                 '/precordia.v1.InferenceService/ExplainPrediction',
@@ -74,6 +89,16 @@ class InferenceServiceStub:
                 request_serializer=precordia_dot_v1_dot_inference__pb2.ListLoadedModelsRequest.SerializeToString,
                 response_deserializer=precordia_dot_v1_dot_inference__pb2.ListLoadedModelsResponse.FromString,
                 _registered_method=True)
+        self.SetTraffic = channel.unary_unary(
+                '/precordia.v1.InferenceService/SetTraffic',
+                request_serializer=precordia_dot_v1_dot_inference__pb2.SetTrafficRequest.SerializeToString,
+                response_deserializer=precordia_dot_v1_dot_inference__pb2.SetTrafficResponse.FromString,
+                _registered_method=True)
+        self.ListTraffic = channel.unary_unary(
+                '/precordia.v1.InferenceService/ListTraffic',
+                request_serializer=precordia_dot_v1_dot_inference__pb2.ListTrafficRequest.SerializeToString,
+                response_deserializer=precordia_dot_v1_dot_inference__pb2.ListTrafficResponse.FromString,
+                _registered_method=True)
 
 
 class InferenceServiceServicer:
@@ -82,6 +107,21 @@ class InferenceServiceServicer:
     def Predict(self, request, context):
         """Scores for one or many ECGs. An input that cannot be scored has an error of its own; the
         others are answered all the same.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PredictFile(self, request_iterator, context):
+        """A file's bytes in, its recordings and their scores out: ingest reads the file, at the caller's one call.
+        What ingest refuses is refused here, for the same reason and in the same words.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListKeptPredictions(self, request, context):
+        """Scores that were given for stored recordings, newest first: every answer is kept, also a repeated one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -102,7 +142,15 @@ class InferenceServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def EvaluateModel(self, request, context):
-        """Metrics of a model on a labelled split, as an operation.
+        """Metrics of models on labelled splits, as an operation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QuantizeModel(self, request, context):
+        """An int8 version of a model, as an operation: calibrated on ECGs of a dataset, its accuracy held
+        against the model's on others, and published beside it, or refused. Its result_json has the figures.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -134,6 +182,21 @@ class InferenceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetTraffic(self, request, context):
+        """Sends a share of an alias's requests to a candidate version (canary), or lets the candidate run
+        along unseen (shadow). Both shares 0 ends it. Kept over restarts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTraffic(self, request, context):
+        """The rules in force, and how the candidates differ so far.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_InferenceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -141,6 +204,16 @@ def add_InferenceServiceServicer_to_server(servicer, server):
                     servicer.Predict,
                     request_deserializer=precordia_dot_v1_dot_inference__pb2.PredictRequest.FromString,
                     response_serializer=precordia_dot_v1_dot_inference__pb2.PredictResponse.SerializeToString,
+            ),
+            'PredictFile': grpc.stream_unary_rpc_method_handler(
+                    servicer.PredictFile,
+                    request_deserializer=precordia_dot_v1_dot_inference__pb2.PredictFileRequest.FromString,
+                    response_serializer=precordia_dot_v1_dot_inference__pb2.PredictFileResponse.SerializeToString,
+            ),
+            'ListKeptPredictions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListKeptPredictions,
+                    request_deserializer=precordia_dot_v1_dot_inference__pb2.ListKeptPredictionsRequest.FromString,
+                    response_serializer=precordia_dot_v1_dot_inference__pb2.ListKeptPredictionsResponse.SerializeToString,
             ),
             'PredictDataset': grpc.unary_unary_rpc_method_handler(
                     servicer.PredictDataset,
@@ -156,6 +229,11 @@ def add_InferenceServiceServicer_to_server(servicer, server):
                     servicer.EvaluateModel,
                     request_deserializer=precordia_dot_v1_dot_inference__pb2.EvaluateModelRequest.FromString,
                     response_serializer=precordia_dot_v1_dot_inference__pb2.EvaluateModelResponse.SerializeToString,
+            ),
+            'QuantizeModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.QuantizeModel,
+                    request_deserializer=precordia_dot_v1_dot_inference__pb2.QuantizeModelRequest.FromString,
+                    response_serializer=precordia_dot_v1_dot_inference__pb2.QuantizeModelResponse.SerializeToString,
             ),
             'ExplainPrediction': grpc.unary_unary_rpc_method_handler(
                     servicer.ExplainPrediction,
@@ -176,6 +254,16 @@ def add_InferenceServiceServicer_to_server(servicer, server):
                     servicer.ListLoadedModels,
                     request_deserializer=precordia_dot_v1_dot_inference__pb2.ListLoadedModelsRequest.FromString,
                     response_serializer=precordia_dot_v1_dot_inference__pb2.ListLoadedModelsResponse.SerializeToString,
+            ),
+            'SetTraffic': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetTraffic,
+                    request_deserializer=precordia_dot_v1_dot_inference__pb2.SetTrafficRequest.FromString,
+                    response_serializer=precordia_dot_v1_dot_inference__pb2.SetTrafficResponse.SerializeToString,
+            ),
+            'ListTraffic': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTraffic,
+                    request_deserializer=precordia_dot_v1_dot_inference__pb2.ListTrafficRequest.FromString,
+                    response_serializer=precordia_dot_v1_dot_inference__pb2.ListTrafficResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -205,6 +293,60 @@ class InferenceService:
             '/precordia.v1.InferenceService/Predict',
             precordia_dot_v1_dot_inference__pb2.PredictRequest.SerializeToString,
             precordia_dot_v1_dot_inference__pb2.PredictResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PredictFile(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/precordia.v1.InferenceService/PredictFile',
+            precordia_dot_v1_dot_inference__pb2.PredictFileRequest.SerializeToString,
+            precordia_dot_v1_dot_inference__pb2.PredictFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListKeptPredictions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/precordia.v1.InferenceService/ListKeptPredictions',
+            precordia_dot_v1_dot_inference__pb2.ListKeptPredictionsRequest.SerializeToString,
+            precordia_dot_v1_dot_inference__pb2.ListKeptPredictionsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -286,6 +428,33 @@ class InferenceService:
             '/precordia.v1.InferenceService/EvaluateModel',
             precordia_dot_v1_dot_inference__pb2.EvaluateModelRequest.SerializeToString,
             precordia_dot_v1_dot_inference__pb2.EvaluateModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QuantizeModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/precordia.v1.InferenceService/QuantizeModel',
+            precordia_dot_v1_dot_inference__pb2.QuantizeModelRequest.SerializeToString,
+            precordia_dot_v1_dot_inference__pb2.QuantizeModelResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -394,6 +563,60 @@ class InferenceService:
             '/precordia.v1.InferenceService/ListLoadedModels',
             precordia_dot_v1_dot_inference__pb2.ListLoadedModelsRequest.SerializeToString,
             precordia_dot_v1_dot_inference__pb2.ListLoadedModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetTraffic(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/precordia.v1.InferenceService/SetTraffic',
+            precordia_dot_v1_dot_inference__pb2.SetTrafficRequest.SerializeToString,
+            precordia_dot_v1_dot_inference__pb2.SetTrafficResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTraffic(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/precordia.v1.InferenceService/ListTraffic',
+            precordia_dot_v1_dot_inference__pb2.ListTrafficRequest.SerializeToString,
+            precordia_dot_v1_dot_inference__pb2.ListTrafficResponse.FromString,
             options,
             channel_credentials,
             insecure,

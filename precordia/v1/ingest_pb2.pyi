@@ -63,28 +63,48 @@ class ImportRecordingRequest(_message.Message):
     def __init__(self, header: _Optional[_Union[ImportHeader, _Mapping]] = ..., file: _Optional[_Union[UploadHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
 
 class ImportHeader(_message.Message):
-    __slots__ = ("request_id", "hints", "dataset", "validate_only", "deidentify", "profile")
+    __slots__ = ("request_id", "hints", "dataset", "validate_only", "deidentify", "profile", "with_signals")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     HINTS_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     DEIDENTIFY_FIELD_NUMBER: _ClassVar[int]
     PROFILE_FIELD_NUMBER: _ClassVar[int]
+    WITH_SIGNALS_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     hints: _types_pb2.Hints
     dataset: str
     validate_only: bool
     deidentify: bool
     profile: str
-    def __init__(self, request_id: _Optional[str] = ..., hints: _Optional[_Union[_types_pb2.Hints, _Mapping]] = ..., dataset: _Optional[str] = ..., validate_only: _Optional[bool] = ..., deidentify: _Optional[bool] = ..., profile: _Optional[str] = ...) -> None: ...
+    with_signals: bool
+    def __init__(self, request_id: _Optional[str] = ..., hints: _Optional[_Union[_types_pb2.Hints, _Mapping]] = ..., dataset: _Optional[str] = ..., validate_only: _Optional[bool] = ..., deidentify: _Optional[bool] = ..., profile: _Optional[str] = ..., with_signals: _Optional[bool] = ...) -> None: ...
 
 class ImportRecordingResponse(_message.Message):
-    __slots__ = ("recordings", "created")
+    __slots__ = ("recordings", "created", "signals")
     RECORDINGS_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
+    SIGNALS_FIELD_NUMBER: _ClassVar[int]
     recordings: _containers.RepeatedCompositeFieldContainer[_types_pb2.Recording]
     created: bool
-    def __init__(self, recordings: _Optional[_Iterable[_Union[_types_pb2.Recording, _Mapping]]] = ..., created: _Optional[bool] = ...) -> None: ...
+    signals: _containers.RepeatedCompositeFieldContainer[RecordingSignal]
+    def __init__(self, recordings: _Optional[_Iterable[_Union[_types_pb2.Recording, _Mapping]]] = ..., created: _Optional[bool] = ..., signals: _Optional[_Iterable[_Union[RecordingSignal, _Mapping]]] = ...) -> None: ...
+
+class RecordingSignal(_message.Message):
+    __slots__ = ("signal", "error")
+    SIGNAL_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    signal: _types_pb2.Signal
+    error: SignalError
+    def __init__(self, signal: _Optional[_Union[_types_pb2.Signal, _Mapping]] = ..., error: _Optional[_Union[SignalError, _Mapping]] = ...) -> None: ...
+
+class SignalError(_message.Message):
+    __slots__ = ("reason", "message")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    message: str
+    def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class UploadSourceRequest(_message.Message):
     __slots__ = ("header", "chunk")
@@ -578,7 +598,7 @@ class CreateSnapshotRequest(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., dataset: _Optional[str] = ..., splits: _Optional[_Iterable[_Union[SplitRule, _Mapping]]] = ..., seed: _Optional[int] = ..., only: _Optional[_Union[RecordFilter, _Mapping]] = ...) -> None: ...
 
 class Snapshot(_message.Message):
-    __slots__ = ("snapshot_id", "dataset", "digest", "splits", "created_at", "label_groups", "only", "left_out")
+    __slots__ = ("snapshot_id", "dataset", "digest", "splits", "created_at", "label_groups", "only", "left_out", "facts")
     SNAPSHOT_ID_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
@@ -587,6 +607,7 @@ class Snapshot(_message.Message):
     LABEL_GROUPS_FIELD_NUMBER: _ClassVar[int]
     ONLY_FIELD_NUMBER: _ClassVar[int]
     LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    FACTS_FIELD_NUMBER: _ClassVar[int]
     snapshot_id: str
     dataset: str
     digest: str
@@ -595,7 +616,64 @@ class Snapshot(_message.Message):
     label_groups: _containers.RepeatedCompositeFieldContainer[LabelGroup]
     only: RecordFilter
     left_out: int
-    def __init__(self, snapshot_id: _Optional[str] = ..., dataset: _Optional[str] = ..., digest: _Optional[str] = ..., splits: _Optional[_Iterable[_Union[SplitCount, _Mapping]]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., label_groups: _Optional[_Iterable[_Union[LabelGroup, _Mapping]]] = ..., only: _Optional[_Union[RecordFilter, _Mapping]] = ..., left_out: _Optional[int] = ...) -> None: ...
+    facts: _containers.RepeatedCompositeFieldContainer[SplitFacts]
+    def __init__(self, snapshot_id: _Optional[str] = ..., dataset: _Optional[str] = ..., digest: _Optional[str] = ..., splits: _Optional[_Iterable[_Union[SplitCount, _Mapping]]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., label_groups: _Optional[_Iterable[_Union[LabelGroup, _Mapping]]] = ..., only: _Optional[_Union[RecordFilter, _Mapping]] = ..., left_out: _Optional[int] = ..., facts: _Optional[_Iterable[_Union[SplitFacts, _Mapping]]] = ...) -> None: ...
+
+class SplitFacts(_message.Message):
+    __slots__ = ("split", "records", "patients", "groups", "numeric", "lead_sets")
+    SPLIT_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    PATIENTS_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    NUMERIC_FIELD_NUMBER: _ClassVar[int]
+    LEAD_SETS_FIELD_NUMBER: _ClassVar[int]
+    split: str
+    records: int
+    patients: int
+    groups: _containers.RepeatedCompositeFieldContainer[GroupFacts]
+    numeric: _containers.RepeatedCompositeFieldContainer[NumericFacts]
+    lead_sets: _containers.RepeatedCompositeFieldContainer[LeadSet]
+    def __init__(self, split: _Optional[str] = ..., records: _Optional[int] = ..., patients: _Optional[int] = ..., groups: _Optional[_Iterable[_Union[GroupFacts, _Mapping]]] = ..., numeric: _Optional[_Iterable[_Union[NumericFacts, _Mapping]]] = ..., lead_sets: _Optional[_Iterable[_Union[LeadSet, _Mapping]]] = ...) -> None: ...
+
+class GroupFacts(_message.Message):
+    __slots__ = ("name", "records", "labels")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    records: int
+    labels: _containers.RepeatedCompositeFieldContainer[LabelFacts]
+    def __init__(self, name: _Optional[str] = ..., records: _Optional[int] = ..., labels: _Optional[_Iterable[_Union[LabelFacts, _Mapping]]] = ...) -> None: ...
+
+class LabelFacts(_message.Message):
+    __slots__ = ("name", "records", "patients")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    PATIENTS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    records: int
+    patients: int
+    def __init__(self, name: _Optional[str] = ..., records: _Optional[int] = ..., patients: _Optional[int] = ...) -> None: ...
+
+class NumericFacts(_message.Message):
+    __slots__ = ("name", "records", "lowest", "highest")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    LOWEST_FIELD_NUMBER: _ClassVar[int]
+    HIGHEST_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    records: int
+    lowest: float
+    highest: float
+    def __init__(self, name: _Optional[str] = ..., records: _Optional[int] = ..., lowest: _Optional[float] = ..., highest: _Optional[float] = ...) -> None: ...
+
+class LeadSet(_message.Message):
+    __slots__ = ("leads", "records")
+    LEADS_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    leads: _containers.RepeatedScalarFieldContainer[str]
+    records: int
+    def __init__(self, leads: _Optional[_Iterable[str]] = ..., records: _Optional[int] = ...) -> None: ...
 
 class SplitCount(_message.Message):
     __slots__ = ("name", "records", "patients")

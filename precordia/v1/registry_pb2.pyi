@@ -81,18 +81,20 @@ class ModelVersion(_message.Message):
     def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., manifest_json: _Optional[str] = ..., artifacts: _Optional[_Iterable[_Union[Artifact, _Mapping]]] = ..., aliases: _Optional[_Iterable[str]] = ..., lineage: _Optional[_Union[Lineage, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., warnings: _Optional[_Iterable[_Union[_types_pb2.Warning, _Mapping]]] = ..., operating_points_revision: _Optional[int] = ..., operating_points_json: _Optional[str] = ...) -> None: ...
 
 class PublishHeader(_message.Message):
-    __slots__ = ("request_id", "name", "manifest_json", "lineage", "aliases")
+    __slots__ = ("request_id", "name", "manifest_json", "lineage", "aliases", "operating_points_json")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     MANIFEST_JSON_FIELD_NUMBER: _ClassVar[int]
     LINEAGE_FIELD_NUMBER: _ClassVar[int]
     ALIASES_FIELD_NUMBER: _ClassVar[int]
+    OPERATING_POINTS_JSON_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     name: str
     manifest_json: str
     lineage: Lineage
     aliases: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, request_id: _Optional[str] = ..., name: _Optional[str] = ..., manifest_json: _Optional[str] = ..., lineage: _Optional[_Union[Lineage, _Mapping]] = ..., aliases: _Optional[_Iterable[str]] = ...) -> None: ...
+    operating_points_json: str
+    def __init__(self, request_id: _Optional[str] = ..., name: _Optional[str] = ..., manifest_json: _Optional[str] = ..., lineage: _Optional[_Union[Lineage, _Mapping]] = ..., aliases: _Optional[_Iterable[str]] = ..., operating_points_json: _Optional[str] = ...) -> None: ...
 
 class ArtifactHeader(_message.Message):
     __slots__ = ("name", "size_bytes", "sha256")

@@ -1,4 +1,5 @@
 from precordia.v1 import operations_pb2 as _operations_pb2
+from precordia.v1 import registry_pb2 as _registry_pb2
 from precordia.v1 import types_pb2 as _types_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -121,22 +122,66 @@ class ListNetworksResponse(_message.Message):
     networks: _containers.RepeatedCompositeFieldContainer[Network]
     def __init__(self, networks: _Optional[_Iterable[_Union[Network, _Mapping]]] = ...) -> None: ...
 
+class ImportWeightsHeader(_message.Message):
+    __slots__ = ("request_id", "name", "network", "file", "labels", "task", "lead_names", "sample_rate_hz", "duration_s", "conditioning", "aliases")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    LEAD_NAMES_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_RATE_HZ_FIELD_NUMBER: _ClassVar[int]
+    DURATION_S_FIELD_NUMBER: _ClassVar[int]
+    CONDITIONING_FIELD_NUMBER: _ClassVar[int]
+    ALIASES_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    name: str
+    network: str
+    file: _registry_pb2.ArtifactHeader
+    labels: _containers.RepeatedScalarFieldContainer[str]
+    task: TrainingTask
+    lead_names: _containers.RepeatedScalarFieldContainer[str]
+    sample_rate_hz: float
+    duration_s: float
+    conditioning: _containers.RepeatedCompositeFieldContainer[_types_pb2.Step]
+    aliases: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, request_id: _Optional[str] = ..., name: _Optional[str] = ..., network: _Optional[str] = ..., file: _Optional[_Union[_registry_pb2.ArtifactHeader, _Mapping]] = ..., labels: _Optional[_Iterable[str]] = ..., task: _Optional[_Union[TrainingTask, str]] = ..., lead_names: _Optional[_Iterable[str]] = ..., sample_rate_hz: _Optional[float] = ..., duration_s: _Optional[float] = ..., conditioning: _Optional[_Iterable[_Union[_types_pb2.Step, _Mapping]]] = ..., aliases: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ImportWeightsRequest(_message.Message):
+    __slots__ = ("header", "chunk")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    header: ImportWeightsHeader
+    chunk: bytes
+    def __init__(self, header: _Optional[_Union[ImportWeightsHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
+
+class ImportWeightsResponse(_message.Message):
+    __slots__ = ("model_version", "created")
+    MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    model_version: _registry_pb2.ModelVersion
+    created: bool
+    def __init__(self, model_version: _Optional[_Union[_registry_pb2.ModelVersion, _Mapping]] = ..., created: _Optional[bool] = ...) -> None: ...
+
 class GetTrainerStatusRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class GetTrainerStatusResponse(_message.Message):
-    __slots__ = ("can_train", "message", "engine", "devices", "running", "waiting")
+    __slots__ = ("can_train", "message", "engine", "devices", "running", "waiting", "queue")
     CAN_TRAIN_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     DEVICES_FIELD_NUMBER: _ClassVar[int]
     RUNNING_FIELD_NUMBER: _ClassVar[int]
     WAITING_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
     can_train: bool
     message: str
     engine: str
     devices: _containers.RepeatedScalarFieldContainer[str]
     running: int
     waiting: int
-    def __init__(self, can_train: _Optional[bool] = ..., message: _Optional[str] = ..., engine: _Optional[str] = ..., devices: _Optional[_Iterable[str]] = ..., running: _Optional[int] = ..., waiting: _Optional[int] = ...) -> None: ...
+    queue: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, can_train: _Optional[bool] = ..., message: _Optional[str] = ..., engine: _Optional[str] = ..., devices: _Optional[_Iterable[str]] = ..., running: _Optional[int] = ..., waiting: _Optional[int] = ..., queue: _Optional[_Iterable[str]] = ...) -> None: ...

@@ -44,6 +44,11 @@ class TrainerServiceStub:
                 request_serializer=precordia_dot_v1_dot_trainer__pb2.ListNetworksRequest.SerializeToString,
                 response_deserializer=precordia_dot_v1_dot_trainer__pb2.ListNetworksResponse.FromString,
                 _registered_method=True)
+        self.ImportWeights = channel.stream_unary(
+                '/precordia.v1.TrainerService/ImportWeights',
+                request_serializer=precordia_dot_v1_dot_trainer__pb2.ImportWeightsRequest.SerializeToString,
+                response_deserializer=precordia_dot_v1_dot_trainer__pb2.ImportWeightsResponse.FromString,
+                _registered_method=True)
         self.GetTrainerStatus = channel.unary_unary(
                 '/precordia.v1.TrainerService/GetTrainerStatus',
                 request_serializer=precordia_dot_v1_dot_trainer__pb2.GetTrainerStatusRequest.SerializeToString,
@@ -69,6 +74,15 @@ class TrainerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ImportWeights(self, request_iterator, context):
+        """Takes a network's weights as their authors keep them (.pt, .pth, .safetensors): header, then chunks.
+        They are read as tensors alone, in a process of their own, checked against the network, and
+        published with the ONNX file that they make, so that they can be served and fine-tuned.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetTrainerStatus(self, request, context):
         """What this trainer can do: torch present, devices, jobs at once.
         """
@@ -88,6 +102,11 @@ def add_TrainerServiceServicer_to_server(servicer, server):
                     servicer.ListNetworks,
                     request_deserializer=precordia_dot_v1_dot_trainer__pb2.ListNetworksRequest.FromString,
                     response_serializer=precordia_dot_v1_dot_trainer__pb2.ListNetworksResponse.SerializeToString,
+            ),
+            'ImportWeights': grpc.stream_unary_rpc_method_handler(
+                    servicer.ImportWeights,
+                    request_deserializer=precordia_dot_v1_dot_trainer__pb2.ImportWeightsRequest.FromString,
+                    response_serializer=precordia_dot_v1_dot_trainer__pb2.ImportWeightsResponse.SerializeToString,
             ),
             'GetTrainerStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTrainerStatus,
@@ -149,6 +168,33 @@ class TrainerService:
             '/precordia.v1.TrainerService/ListNetworks',
             precordia_dot_v1_dot_trainer__pb2.ListNetworksRequest.SerializeToString,
             precordia_dot_v1_dot_trainer__pb2.ListNetworksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportWeights(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/precordia.v1.TrainerService/ImportWeights',
+            precordia_dot_v1_dot_trainer__pb2.ImportWeightsRequest.SerializeToString,
+            precordia_dot_v1_dot_trainer__pb2.ImportWeightsResponse.FromString,
             options,
             channel_credentials,
             insecure,
