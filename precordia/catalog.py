@@ -12,7 +12,7 @@ from precordia.manifest import Manifest
 from precordia.record import Remark
 
 LATEST = "latest"
-"""The alias every model has without its being set: its highest version."""
+"""The alias every model has without its being set: its highest version that is not quantized."""
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
@@ -72,7 +72,13 @@ class Artifact:
 
 MODEL_ONNX = "model.onnx"
 WEIGHTS = "weights.safetensors"
+BASE_GRAPH = "base.graph"
+"""The ONNX file, as it was imported, that the weights of a fine-tuned foreign graph belong to."""
 REPORT = "report.json"
+REPORT_HTML = "report.html"
+MODEL_CARD = "model_card.md"
+OPERATING_POINTS = "operating_points.json"
+"""Not a file of a version: what the registry keeps beside it, in exports."""
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,68 @@ class SplitCount:
 
 
 @dataclass(frozen=True)
+class LabelFacts:
+    """How many records and patients of a split have a label."""
+
+    name: str
+    records: int
+    patients: int
+
+
+@dataclass(frozen=True)
+class GroupFacts:
+    """A label group in a split: `records` have an opinion on it."""
+
+    name: str
+    records: int
+    labels: tuple[LabelFacts, ...] = ()
+
+    def patients_with(self, label: str) -> int:
+        """Patients who have the label; 0 where no record does."""
+        return next((facts.patients for facts in self.labels if facts.name == label), 0)
+
+    def records_with(self, label: str) -> int:
+        """Records that have the label."""
+        return next((facts.records for facts in self.labels if facts.name == label), 0)
+
+
+@dataclass(frozen=True)
+class NumericFacts:
+    """A numeric target in a split: `records` have a value, from `lowest` to `highest`."""
+
+    name: str
+    records: int
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True)
+class SplitFacts:
+    """What is known of a split before its samples are read.
+
+    Attributes:
+        split: its name; empty = the whole snapshot.
+        lead_sets: sets of leads that records have (or that follow from those they have), with their
+            numbers of records.
+    """
+
+    split: str
+    records: int
+    patients: int
+    groups: tuple[GroupFacts, ...] = ()
+    numeric: tuple[NumericFacts, ...] = ()
+    lead_sets: tuple[tuple[tuple[str, ...], int], ...] = ()
+
+    def group(self, name: str) -> GroupFacts | None:
+        """Facts of a label group; None where no record has an opinion on it."""
+        return next((facts for facts in self.groups if facts.name == name), None)
+
+    def number(self, name: str) -> NumericFacts | None:
+        """Facts of a numeric target; None where no record has a value."""
+        return next((facts for facts in self.numeric if facts.name == name), None)
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """A dataset frozen under a digest, with named splits."""
 
@@ -115,6 +177,8 @@ class Snapshot:
     """Which records of the dataset were taken."""
     left_out: int = 0
     """Records of the dataset that were not."""
+    facts: tuple[SplitFacts, ...] = ()
+    """Of the whole, then of each split; empty for snapshots from before they were counted."""
 
 
 @dataclass(frozen=True)

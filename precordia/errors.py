@@ -28,7 +28,8 @@ PrecordiaError
 │   ├── InUse                    something else points at it
 │   └── RequestReused            a request_id came back with other content
 ├── FailedPrecondition           the service is not in a state to do this
-│   └── MissingDependency        an optional package is not installed
+│   ├── MissingDependency        an optional package is not installed
+│   └── AccuracyLost             a smaller version of a model would be less accurate than is allowed
 ├── Unavailable                  try again
 │   ├── ServiceUnavailable       a service cannot be reached
 │   ├── Overloaded               the queue is full; says when to come back
@@ -277,6 +278,12 @@ class MissingDependency(FailedPrecondition):
     """An optional package is not installed. Details: package, extra."""
 
     reason = "MISSING_DEPENDENCY"
+
+
+class AccuracyLost(FailedPrecondition):
+    """A smaller version of a model is less accurate than is allowed. Details: base, int8, loss, allowed."""
+
+    reason = "ACCURACY_LOST"
 
 
 class Unavailable(PrecordiaError):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
+from precordia.dataset import SplitRef
 from precordia.manifest import Task
 from precordia.record import Remark, Sex, Signal
+from precordia.stored import StoredRecording
 
 
 class Priority(Enum):
@@ -72,6 +75,72 @@ class Prediction:
 
 
 @dataclass(frozen=True)
+class KeptPrediction:
+    """One answer that was given for a stored recording; numbers rise with time.
+
+    `operation_id` is set where it was made for a dataset.
+    """
+
+    number: int
+    prediction: Prediction
+    operation_id: str = ""
+
+
+@dataclass(frozen=True)
+class KeptQuery:
+    """Which kept predictions are asked for; what is empty or None does not narrow the list.
+
+    Attributes:
+        model: a model's name.
+        since: made at or after.
+        until: made before.
+        label: an output that the prediction has.
+        at_least: the least score of that output.
+    """
+
+    recording_id: str = ""
+    model: str = ""
+    version: int = 0
+    model_digest: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    label: str = ""
+    at_least: float | None = None
+    operation_id: str = ""
+
+
+@dataclass(frozen=True)
+class RecordTruth:
+    """What a dataset says of one record: labels, or values by output for regression, and the pseudonymous patient."""
+
+    labelled: bool
+    labels: tuple[str, ...] = ()
+    values: Mapping[str, float] = field(default_factory=dict)
+    patient: str = ""
+
+
+@dataclass(frozen=True)
+class ScoredRecord:
+    """A prediction that an operation made; of an evaluation, with the split and what the dataset says there."""
+
+    prediction: Prediction
+    split: SplitRef | None = None
+    truth: RecordTruth | None = None
+
+
+@dataclass(frozen=True)
+class FilePrediction:
+    """A file's recordings as ingest read them, and their scores in the same order.
+
+    `created` is False where the recordings were there before, and where nothing is kept.
+    """
+
+    recordings: tuple[StoredRecording, ...]
+    created: bool
+    predictions: tuple[Prediction, ...]
+
+
+@dataclass(frozen=True)
 class LoadedModel:
     """A model as inference holds it: what it runs on and how it is batched."""
 
@@ -89,3 +158,7 @@ class LoadedModel:
     dropped_expired: int = 0
     dropped_cancelled: int = 0
     measured_ms: dict[int, float] = field(default_factory=dict)
+    measured_rate: dict[int, float] = field(default_factory=dict)
+    threads: int = 1
+    memory_bytes: int = 0
+    refused: int = 0

@@ -263,10 +263,13 @@ class Recording:
         rate_hz, samples = rates.pop()
         rows = {label: _in_signal_unit(channel) for label, channel in present.items()}
         derived = {} if self.unit is Unit.STANDARDISED else derive_limb_leads(rows)
-        absent = np.full(samples, np.nan)
-        values = np.stack([rows.get(lead, derived.get(lead, absent)) for lead in leads])
+        values = np.full((len(leads), samples), np.nan, np.float32)
+        for row, lead in zip(values, leads, strict=True):
+            known = rows.get(lead, derived.get(lead))
+            if known is not None:
+                row[:] = known
         return Signal(
-            values=values.astype(np.float32),
+            values=values,
             leads=leads,
             sample_rate_hz=rate_hz,
             unit=self.unit or Unit.MILLIVOLT,

@@ -57,6 +57,25 @@ class TrainingSpec:
 
 
 @dataclass(frozen=True)
+class WeightsContract:
+    """What weights answer and what they must be given; what is empty is as the network was published.
+
+    Attributes:
+        network: that the weights belong to.
+        labels: what the outputs mean, in their order.
+        task: None = multilabel.
+    """
+
+    network: str
+    labels: tuple[str, ...] = ()
+    task: Task | None = None
+    leads: tuple[str, ...] = ()
+    sample_rate_hz: float | None = None
+    duration_s: float | None = None
+    conditioning: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True)
 class NetworkInfo:
     """A network that can be trained from scratch, with its size at 12 leads and 5 outputs.
 
@@ -76,7 +95,7 @@ class NetworkInfo:
 
 @dataclass(frozen=True)
 class TrainerStatus:
-    """What a trainer can do now."""
+    """What a trainer can do now. `queue`: ids of the jobs that wait, the next one first."""
 
     can_train: bool
     message: str
@@ -84,3 +103,4 @@ class TrainerStatus:
     devices: tuple[str, ...] = ()
     running: int = 0
     waiting: int = 0
+    queue: tuple[str, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from precordia.client.datasets import DatasetCalls
 from precordia.client.operations import OperationsClient
 from precordia.client.peer import LONG_CALL_S, Peer, new_request_id
 from precordia.client.uploads import Download, chunks, measure
-from precordia.errors import NotFound, UnreadableFile
+from precordia.errors import InvalidInput, NotFound, PrecordiaError, UnreadableFile, by_reason
 from precordia.operation import Operation
 from precordia.record import Hints, Recording, Remark, Signal
 from precordia.rpc.convert.native import recording_from_proto
@@ -37,6 +37,24 @@ class ImportAnswer:
 
     recordings: tuple[StoredRecording, ...]
     created: bool
+
+
+@dataclass(frozen=True)
+class FileStart:
+    """A file on its way whose bytes follow, in pieces."""
+
+    name: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, eq=False)
+class ReadSource:
+    """What became of a source, with the standard leads of each recording, or why there are none."""
+
+    recordings: tuple[StoredRecording, ...]
+    created: bool
+    signals: tuple[Signal | PrecordiaError, ...]
 
 
 @dataclass(frozen=True)
@@ -98,6 +116,44 @@ class IngestClient(DatasetCalls):
         parts = _source_parts(pb.ImportRecordingRequest, header, source)
         answer = await self._peer.call(self._stub.ImportRecording, parts, timeout_s=LONG_CALL_S)
         return ImportAnswer(tuple(map(stored_recording_from_proto, answer.recordings)), answer.created)
+
+    async def read_stream(
+        self,
+        files: AsyncIterable[FileStart | bytes],
+        hints: Hints = NO_HINTS,
+        *,
+        profile: str = "",
+        dataset: str = "",
+        keep: bool = True,
+        request_id: str = "",
+    ) -> ReadSource:
+        """Pass on one source as it comes, and have its signals answered; without `keep` nothing is stored.
+
+        Args:
+            files: each file's start and its bytes, in pieces of 1 MiB at most; the source itself first.
+            hints: facts that the file does not say.
+            profile: whose hints fill in the rest.
+            dataset: also put the recordings there.
+            keep: whether the recordings stay.
+            request_id: a repeated one does not import again.
+
+        Raises:
+            InvalidInput: the source cannot be read; the error's class and field say why.
+        """
+        header = pb.ImportHeader(
+            request_id=request_id or new_request_id(),
+            hints=hints_to_proto(hints),
+            profile=profile,
+            dataset=dataset,
+            validate_only=not keep,
+            with_signals=True,
+        )
+        answer = await self._peer.call(self._stub.ImportRecording, _passed_on(header, files), timeout_s=LONG_CALL_S)
+        return ReadSource(
+            tuple(map(stored_recording_from_proto, answer.recordings)),
+            answer.created,
+            tuple(map(_signal_or_error, answer.signals)),
+        )
 
     async def preview(self, source: Source, hints: Hints = NO_HINTS) -> ImportPreview:
         """Read one source and say how it would be mapped, and what is missing. Nothing is stored."""
@@ -290,3 +346,21 @@ async def _source_parts(message: Any, header: pb.ImportHeader, source: Source) -
         yield message(file=pb.UploadHeader(file_name=name, size_bytes=size, sha256=sha256))
         async for chunk in chunks(content):
             yield message(chunk=chunk)
+
+
+async def _passed_on(header: pb.ImportHeader, files: AsyncIterable[FileStart | bytes]) -> AsyncIterator[Any]:
+    """The header, then each part as it comes."""
+    yield pb.ImportRecordingRequest(header=header)
+    async for part in files:
+        if isinstance(part, FileStart):
+            start = pb.UploadHeader(file_name=part.name, size_bytes=part.size_bytes, sha256=part.sha256)
+            yield pb.ImportRecordingRequest(file=start)
+        else:
+            yield pb.ImportRecordingRequest(chunk=part)
+
+
+def _signal_or_error(message: pb.RecordingSignal) -> Signal | PrecordiaError:
+    if message.WhichOneof("outcome") == "signal":
+        return signal_from_proto(message.signal)
+    kind = by_reason().get(message.error.reason, InvalidInput)
+    return kind(message.error.message)

@@ -14,11 +14,12 @@ from precordia.catalog import ModelRef, ModelVersion
 from precordia.client.addresses import Addresses
 from precordia.client.connection import Connection, connect
 from precordia.client.files import sources_from_paths
+from precordia.client.inference import EVERY_ANSWER
 from precordia.client.ingest import NO_HINTS, ImportAnswer
 from precordia.dataset import Dataset, SplitRef
 from precordia.errors import InvalidArgument, OperationNotFound
 from precordia.operation import Operation, result_of
-from precordia.prediction import PredictInput, Prediction
+from precordia.prediction import FilePrediction, KeptPrediction, KeptQuery, PredictInput, Prediction
 from precordia.record import Hints, Recording, Signal
 from precordia.stored import StoredRecording
 from precordia.training import TrainingSpec
@@ -98,6 +99,28 @@ class Precordia:
         ref = ModelRef.parse(model)
         inputs = [_as_input(one) for one in recordings]
         return self.do(lambda services: services.inference.predict(ref, inputs))
+
+    def predict_file(
+        self, path: str | Path, hints: Hints = NO_HINTS, *, model: str = DEFAULT_MODEL, keep: bool = True
+    ) -> FilePrediction:
+        """Recordings of a file and their scores, in one call; without `keep` nothing stays.
+
+        Raises:
+            InvalidInput: the path is a folder or a pattern, or the file cannot be read; the message says why.
+        """
+        found = sources_from_paths([path])
+        if len(found) != 1 or Path(path).is_dir():
+            raise InvalidArgument("predict_file takes one file.", field="path")
+        source, ref = found[0].read(), ModelRef.parse(model)
+        return self.do(lambda services: services.inference.predict_file(ref, source, hints, keep=keep))
+
+    def kept_predictions(self, query: KeptQuery = EVERY_ANSWER) -> list[KeptPrediction]:
+        """What was said of stored recordings, newest first."""
+
+        async def listed(services: Connection) -> list[KeptPrediction]:
+            return [kept async for kept in services.inference.kept(query)]
+
+        return self.do(listed)
 
     def models(self) -> list[ModelVersion]:
         """The newest version of each model."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 from precordia.catalog import Lineage, LineageStep, ModelEvent, ModelRef, ModelVersion
 from precordia.client.peer import LONG_CALL_S, Peer, following, new_request_id
-from precordia.client.uploads import Content, Download, chunks, measure
+from precordia.client.uploads import Content, Download, FileDownload, chunks, measure
 from precordia.errors import InternalError
 from precordia.manifest import Manifest
 from precordia.rpc.convert import model as convert
@@ -35,11 +38,16 @@ class RegistryClient:
         lineage: Lineage,
         aliases: Sequence[str] = (),
         request_id: str = "",
+        operating_points_json: str = "",
     ) -> tuple[ModelVersion, bool]:
         """A new version, visible as a whole; False where the same content was there before.
 
+        Its aliases and operating points are there with it. Content that was there before keeps the
+        operating points that it has.
+
         Raises:
             InvalidModel, InvalidManifest: the files cannot run here, or the contract is malformed.
+            InvalidArgument: the operating points are malformed, or do not fit the contract.
         """
         header = pb.PublishHeader(
             request_id=request_id or new_request_id(),
@@ -47,6 +55,7 @@ class RegistryClient:
             manifest_json=manifest.canonical(),
             lineage=convert.lineage_to_proto(lineage),
             aliases=aliases,
+            operating_points_json=operating_points_json,
         )
 
         async def parts() -> AsyncIterator[pb.PublishModelRequest]:
@@ -137,6 +146,44 @@ class RegistryClient:
         if version is None:
             raise InternalError("The registry sent files without saying whose they are.")
         return version, {file.name: file.content() for file in files}
+
+    async def beginning(self, ref: ModelRef, artifact: str, size_bytes: int) -> bytes:
+        """The first bytes of one file of a version, for a look at its header; unchecked, and fewer where it ends.
+
+        Raises:
+            ArtifactNotFound: the version has no such file.
+        """
+        request, begun = pb.FetchModelRequest(model=convert.model_ref_to_proto(ref), artifacts=[artifact]), b""
+        messages: Any = self._peer.stream(self._stub.FetchModel, request)
+        async with aclosing(messages):  # the call ends when enough has come
+            async for message in messages:
+                begun += message.chunk
+                if len(begun) >= size_bytes:
+                    break
+        return begun[:size_bytes]
+
+    async def download(self, ref: ModelRef, artifact: str, folder: Path) -> Path:
+        """One file of a version on disk, under its own name, there once it is whole.
+
+        Raises:
+            ArtifactNotFound: the version has no such file.
+            ChecksumMismatch: it arrived damaged.
+        """
+        request = pb.FetchModelRequest(model=convert.model_ref_to_proto(ref), artifacts=[artifact])
+        file: FileDownload | None = None
+        try:
+            async for message in self._peer.stream(self._stub.FetchModel, request):
+                part = message.WhichOneof("part")
+                if part == "artifact":
+                    file = FileDownload(folder, message.artifact.name, message.artifact.sha256)
+                elif part == "chunk" and file is not None:
+                    await asyncio.to_thread(file.add, message.chunk)
+            if file is None:
+                raise InternalError("The registry sent no file.")
+            return file.finish()
+        finally:
+            if file is not None:
+                file.abandon()
 
     async def delete_version(self, name: str, version: int) -> None:
         """Remove a version.

@@ -9,6 +9,8 @@ Shape letters: B batch, L leads, T samples, C channels, F filters a branch (C = 
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -108,3 +110,31 @@ class InceptionTime(nn.Module):
         """(B, L, T) float32 to logits (B, K)."""
         logits: Tensor = self.head(self.dropout(self.features(x_blt)))
         return logits
+
+
+_NAMES = (
+    (r"^inceptionblock\.inception\.(\d+)\.bottleneck\.", r"modules_in_order.\1.bottleneck."),
+    (r"^inceptionblock\.inception\.(\d+)\.convs\.(\d+)\.", r"modules_in_order.\1.branches.\2."),
+    (r"^inceptionblock\.inception\.(\d+)\.maxconvpool\.1\.", r"modules_in_order.\1.pooled."),
+    (r"^inceptionblock\.inception\.(\d+)\.bn\.", r"modules_in_order.\1.norm."),
+    (r"^inceptionblock\.shortcut\.(\d+)\.0\.", r"shortcuts.\1.widen."),
+    # where widths are equal the connection is a BatchNorm alone, without a number
+    (r"^inceptionblock\.shortcut\.(\d+)\.(?:1\.)?", r"shortcuts.\1.norm."),
+    (r"^fc\.", "head."),
+)
+
+
+def from_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors named as the time series library tsai names its InceptionTime's, as this network's.
+
+    Its 1-D kernels get their height. With one lead it has no first bottleneck, and neither is there one here.
+    """
+    ours: dict[str, Tensor] = {}
+    for key, value in state.items():
+        name = key
+        for pattern, replacement in _NAMES:
+            name, changed = re.subn(pattern, replacement, name)
+            if changed:
+                break
+        ours[name] = value.unsqueeze(2) if value.dim() == 3 else value
+    return ours

@@ -62,6 +62,12 @@ def _inception_time(leads: int, outputs: int, dropout: float) -> nn.Module:
     return InceptionTime(InceptionTimeConfig(leads=leads, outputs=outputs, dropout=dropout))
 
 
+def _inception_time_tensors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    from precordia.models.inception_time import from_published
+
+    return from_published(state)
+
+
 INCEPTION_TIME = Network(
     NetworkInfo(
         name="InceptionTime",
@@ -73,6 +79,7 @@ INCEPTION_TIME = Network(
         duration_s=10.0,
     ),
     _inception_time,
+    from_published=_inception_time_tensors,
 )
 
 

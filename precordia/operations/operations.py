@@ -15,7 +15,7 @@ from precordia.errors import Cancelled, InvalidArgument, PrecordiaError, Service
 from precordia.operation import Operation, OperationEvent, OperationState
 from precordia.operations.context import Handler, Interrupted, OperationContext
 from precordia.operations.process import new_worker
-from precordia.operations.store import Claim, LeaseLost, OperationStore, Outcome
+from precordia.operations.store import Claim, LeaseLost, OperationStore, Outcome, Queue
 from precordia.operations.watchers import Watchers
 from precordia.storage.database import migrate
 
@@ -35,6 +35,8 @@ class Operations:
         engine: database that holds the records; its tables are migrated here.
         handlers: what to do for each kind of operation.
         workers: how many of a kind may run at once; one number for all, or one for each kind.
+        waiting: how many more of a kind may wait, for kinds that have a bound. Where several processes
+            share the database, all count what all of them hold.
         lease_s: after this long without a sign of life from its process, an operation is run again.
     """
 
@@ -44,12 +46,14 @@ class Operations:
         handlers: Mapping[str, Handler],
         *,
         workers: Mapping[str, int] | int = 1,
+        waiting: Mapping[str, int] | None = None,
         lease_s: float = 30,
     ) -> None:
         migrate(engine, "precordia.operations.migrations")
-        self._store = OperationStore(engine, handlers.keys())
         self._handlers = dict(handlers)
         self._limits = {kind: workers if isinstance(workers, int) else workers.get(kind, 1) for kind in handlers}
+        self._queues = {kind: Queue(self._limits[kind], most) for kind, most in (waiting or {}).items()}
+        self._store = OperationStore(engine, handlers.keys(), self._queues)
         self._lease_s = lease_s
         self._worker = new_worker()
         self._watchers = Watchers()
@@ -82,6 +86,7 @@ class Operations:
 
         Raises:
             RequestReused: the request id was used for other content.
+            Overloaded: as many of this kind wait as may.
         """
         operation, created = self._store.add(kind, request, request_id)
         self._wake.set()
@@ -112,6 +117,7 @@ class Operations:
         for context in self._contexts().values():
             if context.operation.operation_id == operation_id:
                 context.request_cancel()
+        self._ring_queue(operation.kind)
         self._watchers.ring(operation_id)
         return operation
 
@@ -188,6 +194,11 @@ class Operations:
                     break
                 self._launch(claim)
 
+    def _ring_queue(self, kind: str) -> None:
+        """Those that wait behind may have news of their place."""
+        if kind in self._queues:
+            self._watchers.ring_all()
+
     def _count(self, kind: str) -> int:
         return sum(context.operation.kind == kind for context in self._contexts().values())
 
@@ -198,6 +209,7 @@ class Operations:
         with self._lock:  # who closes joins what it finds here, which must have been started
             self._running[thread] = context
             thread.start()
+        self._ring_queue(claim.operation.kind)
         self._watchers.ring(claim.operation.operation_id)
         if self._closing.is_set():
             context.request_stop()

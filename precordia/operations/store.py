@@ -8,10 +8,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from precordia.errors import InvalidArgument, OperationNotFound, RequestReused
+from precordia.errors import InvalidArgument, OperationNotFound, Overloaded, RequestReused
 from precordia.operation import Operation, OperationEvent, OperationState
 from precordia.operations.payload import from_json, to_json
 from precordia.operations.process import is_dead
@@ -22,11 +22,20 @@ _REQUEST_ID = re.compile(r"[\x20-\x7e]{0,128}")
 _OPERATION_ID = re.compile(r"[0-9a-f-]{36}")
 _PENDING, _RUNNING = OperationState.PENDING.value, OperationState.RUNNING.value
 _CRASHES_ALLOWED = 5
+_RETRY_S = 30  # who finds a queue full asks again after this: its work takes minutes
 _CRASHED = "The work ended its process several times without getting on; see the service's log"
 
 
 class LeaseLost(Exception):
     """Another attempt has taken over, or the operation has ended; this report is refused."""
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A bounded queue: how many operations of a kind run at once, and how many more may wait."""
+
+    running: int
+    waiting: int
 
 
 @dataclass(frozen=True)
@@ -57,15 +66,23 @@ class Outcome:
 
 
 class OperationStore:
-    """Records of the given kinds of operations. All methods block; all are safe from any thread."""
+    """Records of the given kinds of operations. All methods block; all are safe from any thread.
 
-    def __init__(self, engine: Engine, kinds: Collection[str]) -> None:
+    Kinds with a queue have a bound, and those that wait are told their place by events "queue".
+    """
+
+    def __init__(self, engine: Engine, kinds: Collection[str], queues: Mapping[str, Queue] | None = None) -> None:
         self._engine = engine
         self._reader = read_only(engine)
         self._kinds = tuple(kinds)
+        self._queues = dict(queues or {})
 
     def add(self, kind: str, request: Mapping[str, Any], request_id: str) -> tuple[Operation, bool]:
-        """A new PENDING operation, or the one that this request id made before."""
+        """A new PENDING operation, or the one that this request id made before.
+
+        Raises:
+            Overloaded: the kind's queue is full.
+        """
         content = to_json(request)
         if not _REQUEST_ID.fullmatch(request_id):
             raise InvalidArgument(
@@ -75,7 +92,12 @@ class OperationStore:
             with self._engine.begin() as connection:
                 earlier = self._find_request(connection, request_id)
                 if earlier is None:
-                    return self._insert(connection, kind, content, request_id), True
+                    must_wait = self._admit(connection, kind)
+                    operation = self._insert(connection, kind, content, request_id)
+                    if must_wait:
+                        self._tell_positions(connection, kind, operation.operation_id)
+                        operation = operation_from_row(self._row(connection, operation.operation_id))
+                    return operation, True
         except IntegrityError:  # the same request came twice at once, and the other was first
             with self._reader.begin() as connection:
                 earlier = self._find_request(connection, request_id)
@@ -115,7 +137,8 @@ class OperationStore:
     def cancel(self, operation_id: str) -> Operation:
         """End a PENDING operation; leave a note for who runs a RUNNING one; else nothing."""
         with self._engine.begin() as connection:
-            state = self._row(connection, operation_id, lock=True).state
+            row = self._row(connection, operation_id, lock=True)
+            state = row.state
             values: dict[str, Any] = {"cancel_requested": True}
             if state == _PENDING:
                 values["state"] = OperationState.CANCELLED.value
@@ -123,6 +146,7 @@ class OperationStore:
                 self._change(connection, OPERATIONS.c.operation_id == operation_id, values)
             if state == _PENDING:
                 self._append(connection, operation_id, "state", {"state": "cancelled"})
+                self._tell_positions(connection, row.kind, behind=row.number)
             return operation_from_row(self._row(connection, operation_id))
 
     def claim(self, kind: str, worker: str, lease_s: float) -> Claim | None:
@@ -235,6 +259,31 @@ class OperationStore:
         self._append(connection, operation_id, "state", {"state": _PENDING})
         return operation_from_row(self._row(connection, operation_id))
 
+    def _admit(self, connection: Connection, kind: str) -> bool:
+        """Whether a further operation has to wait; refuses where it may not."""
+        queue = self._queues.get(kind)
+        if queue is None:
+            return False
+        unfinished = and_(OPERATIONS.c.kind == kind, OPERATIONS.c.state.in_((_PENDING, _RUNNING)))
+        ahead = connection.execute(select(func.count()).select_from(OPERATIONS).where(unfinished)).scalar_one()
+        if ahead >= queue.running + queue.waiting:
+            raise Overloaded(
+                f"The queue is full: {queue.waiting} wait already. Try again later, or cancel one that waits.",
+                retry_after_s=_RETRY_S,
+            )
+        return bool(ahead >= queue.running)
+
+    def _tell_positions(self, connection: Connection, kind: str, only: str = "", *, behind: int = 0) -> None:
+        """Tell those of a queue that wait, or one of them, how many are before them, themselves counted."""
+        if kind not in self._queues:
+            return
+        waiting = and_(OPERATIONS.c.kind == kind, OPERATIONS.c.state == _PENDING)
+        query = select(OPERATIONS.c.operation_id, OPERATIONS.c.number).where(waiting).order_by(OPERATIONS.c.number)
+        # in ascending order, as every other transaction that locks several rows here
+        for position, row in enumerate(connection.execute(query).all(), 1):
+            if row.number > behind and only in ("", row.operation_id):
+                self._append(connection, row.operation_id, "queue", {"position": position})
+
     def _find_request(self, connection: Connection, request_id: str) -> Row[Any] | None:
         if not request_id:
             return None
@@ -269,6 +318,8 @@ class OperationStore:
         }
         self._change(connection, OPERATIONS.c.operation_id == row.operation_id, values)
         self._append(connection, row.operation_id, "state", {"state": _RUNNING, "attempt": attempt})
+        if row.state == _PENDING:
+            self._tell_positions(connection, row.kind, behind=row.number)
         operation = operation_from_row(self._row(connection, row.operation_id))
         resume = None if row.resume_state is None else from_json(row.resume_state)
         return Claim(operation, resume, bool(row.cancel_requested))

@@ -13,15 +13,26 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from precordia.errors import FailedPrecondition, InternalError, InvalidInput, PrecordiaError, ServiceUnavailable
+from precordia.errors import (
+    FailedPrecondition,
+    InternalError,
+    InvalidInput,
+    Overloaded,
+    PrecordiaError,
+    ServiceUnavailable,
+)
 from precordia.rpc.admission import Admission, is_watch
+from precordia.rpc.caller import HEADER as CALLER_HEADER
+from precordia.rpc.caller import set_caller
 from precordia.rpc.deadline import set_remaining_s
 from precordia.rpc.draining import set_draining
+from precordia.rpc.log import SparingLog
 from precordia.rpc.request_id import HEADER, adopt_request_id
 from precordia.rpc.status import DETAILS_KEY, code_of, to_status
 
 log = logging.getLogger(__name__)
 
+_LINE = "%s %s %.1f ms"
 _FAULT = "The service failed; its log has the cause under this request id"
 _HEARD_OUT_S = 1.0
 _ABSENT = "This version of the service does not have this call yet"
@@ -55,6 +66,7 @@ class _Edge:
         self._method = method
         self._watch = is_watch(method)
         self._level = logging.DEBUG if method.startswith("/grpc.") else logging.INFO
+        self._refusals = SparingLog(log, method)
         self.handler = handler
         self.surrounded = self._surround()
 
@@ -100,6 +112,7 @@ class _Edge:
         metadata = dict(context.invocation_metadata() or ())
         request_id = adopt_request_id(_text(metadata.get(HEADER)))
         set_remaining_s(context.time_remaining())
+        set_caller(_text(metadata.get(CALLER_HEADER)), context.peer())
         set_draining(self._admission.draining)
         context.set_trailing_metadata(((HEADER, request_id),))
         started = time.perf_counter()
@@ -127,13 +140,16 @@ class _Edge:
         if isinstance(error, InternalError) and "request_id" not in error.details:
             log.error("%s failed: %s", self._method, error.message, exc_info=error)
             error.details["request_id"] = request_id
-        self._log(logging.INFO, f"{code.name} {error.reason}", started)
+        if isinstance(error, Overloaded):  # a flood must not be one of log lines, too
+            self._refusals.info(_LINE, self._method, f"{code.name} {error.reason}", _ms_since(started))
+        else:
+            self._log(logging.INFO, f"{code.name} {error.reason}", started)
         status = to_status(error)
         trailers = ((HEADER, request_id), (DETAILS_KEY, status.SerializeToString()))
         await context.abort(code, status.message, trailing_metadata=trailers)
 
     def _log(self, level: int, outcome: str, started: float) -> None:
-        log.log(level, "%s %s %.1f ms", self._method, outcome, 1e3 * (time.perf_counter() - started))
+        log.log(level, _LINE, self._method, outcome, _ms_since(started))
 
     async def _send(self, answers: Any, context: Any) -> None:
         """Write what a servicer yields; one that writes itself is only awaited."""
@@ -178,6 +194,10 @@ class _Edge:
     async def _parsed(self, requests: AsyncIterator[bytes]) -> AsyncIterator[Any]:
         async for request in requests:
             yield self._parse(request)
+
+
+def _ms_since(started: float) -> float:
+    return 1e3 * (time.perf_counter() - started)
 
 
 def _text(value: str | bytes | None) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
 import time
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
@@ -31,6 +32,39 @@ def configure_logging(
     logging._srcfile = None
     for chatty in ("alembic", "asyncio", "fsspec", "numba", "grpc"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+class SparingLog:
+    """Writes what can come a thousand times a second once a second at most, and then how often it came.
+
+    Used on the event loop alone.
+    """
+
+    def __init__(self, log: logging.Logger, what: str, *, every_s: float = 1.0) -> None:
+        self._log = log
+        self._what = what
+        self._every_s = every_s
+        self._unsaid: int | None = None
+
+    def info(self, line: str, *values: object) -> None:
+        """Writes the line, or counts it where one was written just now."""
+        if self._unsaid is not None:
+            self._unsaid += 1
+            return
+        self._log.info(line, *values)
+        self._rest()
+
+    def _rest(self) -> None:
+        self._unsaid = 0
+        # An empty context: what is said then is of no single call.
+        asyncio.get_running_loop().call_later(self._every_s, self._tell, context=Context())
+
+    def _tell(self) -> None:
+        if self._unsaid:
+            self._log.info("%s %d more such calls in %g s", self._what, self._unsaid, self._every_s)
+            self._rest()
+        else:
+            self._unsaid = None
 
 
 def _context() -> dict[str, str]:

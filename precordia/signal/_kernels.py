@@ -301,6 +301,14 @@ def min_max(rows: Rows32, masked: Flags, group: int, low: float, high: float, fl
 
 
 @_compiled
+def settle(rows: Rows32, unknown: Flags, neutral: float, out: Rows32) -> None:
+    """Writes rows to `out`, (rows, samples), which may be `rows` itself; `neutral` stands where nothing is known."""
+    for row in range(rows.shape[0]):
+        for at in range(rows.shape[1]):
+            out[row, at] = neutral if unknown[row, at] else rows[row, at]
+
+
+@_compiled
 def bridge_gaps(rows: Rows32, longest: int) -> Flags:
     """Fill what is not finite, in place: by a line between neighbours, at the ends by the nearest value.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -23,6 +23,10 @@ LONGEST_BRIDGED_GAP_S = 0.04
 """Gaps up to this are interpolated; longer ones are masked."""
 
 _EINTHOVEN = ("I", "II", "III")
+
+
+Place = Callable[[tuple[int, int, int]], NDArray[np.float32]]
+"""Gives memory for (windows, leads, samples), float32 and C-contiguous: a part of a batch, for instance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,19 +70,20 @@ class Conditioner:
     history: tuple[Step, ...]
     plan: Plan
 
-    def run(self, values: NDArray[np.float32]) -> Conditioned:
+    def run(self, values: NDArray[np.float32], place: Place | None = None) -> Conditioned:
         """Condition one signal.
 
         Args:
             values: (leads, samples), NaN where missing; left as it is.
+            place: where the result is to lie; without it, in memory of its own.
 
         Raises:
             InvalidArgument: the shape is not that of `leads`, or there is no sample.
             MissingLead: a lead has no sample at all and follows from no others.
         """
-        return self.run_batch(values[None])
+        return self.run_batch(values[None], place)
 
-    def run_batch(self, values: NDArray[np.float32]) -> Conditioned:
+    def run_batch(self, values: NDArray[np.float32], place: Place | None = None) -> Conditioned:
         """Condition signals of equal shape, (records, leads, samples); see `run`."""
         if values.ndim != 3 or values.shape[1] != len(self.leads) or values.shape[2] < 1:
             raise InvalidArgument(
@@ -92,9 +97,11 @@ class Conditioner:
         block = Block(rows, unknown, len(self.rows), self.sample_rate_hz, padded)
         for stage in self.plan.stages:
             stage.run(block)
-        block.rows[block.unknown] = np.float32(block.neutral)
+        shape = (block.rows.shape[0] // len(self.rows), len(self.rows), block.rows.shape[1])
+        x = block.rows.reshape(shape) if place is None else place(shape)
+        _kernels.settle(block.rows, block.unknown, np.float32(block.neutral), x.reshape(block.rows.shape))
         return Conditioned(
-            x=block.rows.reshape(-1, len(self.rows), block.rows.shape[1]),
+            x=x,
             mask=block.padded,
             remarks=tuple(dict.fromkeys([*remarks, *self.plan.remarks, *self._shape_remarks(block, values.shape[2])])),
             applied=self.history + self.plan.steps,

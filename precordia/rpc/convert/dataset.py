@@ -6,14 +6,18 @@ from collections.abc import Iterable
 
 from precordia.dataset import (
     Dataset,
+    GroupFacts,
     LabelChoices,
+    LabelFacts,
     LabelGroup,
     LabelImport,
     LabelScheme,
+    NumericFacts,
     RecordFilter,
     ShardTicket,
     Snapshot,
     SplitCount,
+    SplitFacts,
     SplitRef,
     SplitRule,
 )
@@ -154,6 +158,7 @@ def snapshot_to_proto(snapshot: Snapshot) -> ingest_pb2.Snapshot:
         label_groups=label_groups_to_proto(snapshot.label_groups),
         only=record_filter_to_proto(snapshot.only) if snapshot.only != RecordFilter() else None,
         left_out=snapshot.left_out,
+        facts=map(split_facts_to_proto, snapshot.facts),
     )
 
 
@@ -168,6 +173,47 @@ def snapshot_from_proto(message: ingest_pb2.Snapshot) -> Snapshot:
         created_at=time_from_proto(message, "created_at"),
         only=record_filter_from_proto(message.only),
         left_out=message.left_out,
+        facts=tuple(map(split_facts_from_proto, message.facts)),
+    )
+
+
+def split_facts_to_proto(facts: SplitFacts) -> ingest_pb2.SplitFacts:
+    """What is in a split."""
+    return ingest_pb2.SplitFacts(
+        split=facts.split,
+        records=facts.records,
+        patients=facts.patients,
+        groups=[
+            ingest_pb2.GroupFacts(
+                name=group.name,
+                records=group.records,
+                labels=[ingest_pb2.LabelFacts(**vars(label)) for label in group.labels],
+            )
+            for group in facts.groups
+        ],
+        numeric=[ingest_pb2.NumericFacts(**vars(number)) for number in facts.numeric],
+        lead_sets=[ingest_pb2.LeadSet(leads=leads, records=count) for leads, count in facts.lead_sets],
+    )
+
+
+def split_facts_from_proto(message: ingest_pb2.SplitFacts) -> SplitFacts:
+    """What is in a split."""
+    return SplitFacts(
+        split=message.split,
+        records=message.records,
+        patients=message.patients,
+        groups=tuple(
+            GroupFacts(
+                group.name,
+                group.records,
+                tuple(LabelFacts(label.name, label.records, label.patients) for label in group.labels),
+            )
+            for group in message.groups
+        ),
+        numeric=tuple(
+            NumericFacts(number.name, number.records, number.lowest, number.highest) for number in message.numeric
+        ),
+        lead_sets=tuple((tuple(one.leads), one.records) for one in message.lead_sets),
     )
 
 

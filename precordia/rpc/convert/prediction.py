@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from precordia.errors import InvalidArgument
 from precordia.manifest import Task
-from precordia.prediction import LoadedModel, PredictInput, Prediction, Priority, Score
+from precordia.prediction import (
+    FilePrediction,
+    KeptPrediction,
+    KeptQuery,
+    LoadedModel,
+    PredictInput,
+    Prediction,
+    Priority,
+    RecordTruth,
+    Score,
+    ScoredRecord,
+)
+from precordia.rpc.convert.dataset import split_ref_from_proto, split_ref_to_proto
+from precordia.rpc.convert.recording import stored_recording_from_proto, stored_recording_to_proto
 from precordia.rpc.convert.signal import (
     remarks_from_proto,
     remarks_to_proto,
@@ -129,6 +144,103 @@ def prediction_from_proto(message: inference_pb2.Prediction) -> Prediction:
     )
 
 
+def file_prediction_to_proto(value: FilePrediction) -> inference_pb2.PredictFileResponse:
+    """A file's recordings and their scores."""
+    return inference_pb2.PredictFileResponse(
+        recordings=map(stored_recording_to_proto, value.recordings),
+        created=value.created,
+        predictions=map(prediction_to_proto, value.predictions),
+    )
+
+
+def file_prediction_from_proto(message: inference_pb2.PredictFileResponse) -> FilePrediction:
+    """A file's recordings and their scores."""
+    return FilePrediction(
+        tuple(map(stored_recording_from_proto, message.recordings)),
+        message.created,
+        tuple(map(prediction_from_proto, message.predictions)),
+    )
+
+
+def kept_prediction_to_proto(kept: KeptPrediction) -> inference_pb2.KeptPrediction:
+    """An answer that was given."""
+    return inference_pb2.KeptPrediction(
+        number=kept.number, prediction=prediction_to_proto(kept.prediction), operation_id=kept.operation_id
+    )
+
+
+def kept_prediction_from_proto(message: inference_pb2.KeptPrediction) -> KeptPrediction:
+    """An answer that was given."""
+    return KeptPrediction(message.number, prediction_from_proto(message.prediction), message.operation_id)
+
+
+def kept_query_to_proto(query: KeptQuery) -> inference_pb2.ListKeptPredictionsRequest:
+    """Which answers are asked for, without the page."""
+    return inference_pb2.ListKeptPredictionsRequest(
+        recording_id=query.recording_id,
+        model=query.model,
+        version=query.version,
+        model_digest=query.model_digest,
+        since=time_to_proto(query.since),
+        until=time_to_proto(query.until),
+        label=query.label,
+        at_least=query.at_least,
+        operation_id=query.operation_id,
+    )
+
+
+def kept_query_from_proto(message: inference_pb2.ListKeptPredictionsRequest) -> KeptQuery:
+    """Which answers are asked for.
+
+    Raises:
+        InvalidArgument: a least score without a label.
+    """
+    at_least = message.at_least if message.HasField("at_least") else None
+    if at_least is not None and not message.label:
+        raise InvalidArgument("Name the label whose score is at least this.", field="label")
+    return KeptQuery(
+        recording_id=message.recording_id,
+        model=message.model,
+        version=message.version,
+        model_digest=message.model_digest,
+        since=time_from_proto(message, "since"),
+        until=time_from_proto(message, "until"),
+        label=message.label,
+        at_least=at_least,
+        operation_id=message.operation_id,
+    )
+
+
+def scored_records_to_proto(page: Sequence[ScoredRecord], token: str) -> inference_pb2.ListPredictionsResponse:
+    """A page of what an operation made."""
+    told = [one for one in page if one.truth is not None and one.split is not None]
+    return inference_pb2.ListPredictionsResponse(
+        predictions=[prediction_to_proto(one.prediction) for one in page],
+        next_page_token=token,
+        truths=[_truth_to_proto(one.truth) for one in told if one.truth is not None],
+        splits=[split_ref_to_proto(one.split) for one in told if one.split is not None],
+    )
+
+
+def scored_records_from_proto(message: inference_pb2.ListPredictionsResponse) -> tuple[ScoredRecord, ...]:
+    """A page of what an operation made."""
+    predictions = map(prediction_from_proto, message.predictions)
+    if not message.truths:
+        return tuple(map(ScoredRecord, predictions))
+    splits, truths = map(split_ref_from_proto, message.splits), map(_truth_from_proto, message.truths)
+    return tuple(map(ScoredRecord, predictions, splits, truths))
+
+
+def _truth_to_proto(truth: RecordTruth) -> inference_pb2.RecordTruth:
+    return inference_pb2.RecordTruth(
+        labelled=truth.labelled, labels=truth.labels, values=dict(truth.values), patient=truth.patient
+    )
+
+
+def _truth_from_proto(message: inference_pb2.RecordTruth) -> RecordTruth:
+    return RecordTruth(message.labelled, tuple(message.labels), dict(message.values), message.patient)
+
+
 def loaded_model_to_proto(model: LoadedModel) -> inference_pb2.LoadedModel:
     """A model as inference holds it."""
     return inference_pb2.LoadedModel(**vars(model))
@@ -151,4 +263,8 @@ def loaded_model_from_proto(message: inference_pb2.LoadedModel) -> LoadedModel:
         dropped_expired=message.dropped_expired,
         dropped_cancelled=message.dropped_cancelled,
         measured_ms=dict(message.measured_ms),
+        measured_rate=dict(message.measured_rate),
+        threads=message.threads,
+        memory_bytes=message.memory_bytes,
+        refused=message.refused,
     )

@@ -9,7 +9,7 @@ from precordia.manifest import Task
 from precordia.rpc.convert.dataset import split_ref_from_proto, split_ref_to_proto
 from precordia.rpc.convert.json_objects import object_from_text, object_to_text
 from precordia.rpc.convert.steps import steps_from_proto, steps_to_proto
-from precordia.training import Method, NetworkInfo, TrainerStatus, TrainingSpec
+from precordia.training import Method, NetworkInfo, TrainerStatus, TrainingSpec, WeightsContract
 from precordia.v1 import trainer_pb2, types_pb2
 
 _METHODS: dict[Method, trainer_pb2.TrainingMethod] = {
@@ -105,6 +105,39 @@ def _task(number: trainer_pb2.TrainingTask) -> Task | None:
     return _TASKS_BACK[number]
 
 
+def weights_contract_to_proto(contract: WeightsContract) -> trainer_pb2.ImportWeightsHeader:
+    """What weights mean; the header's other fields stay empty."""
+    return trainer_pb2.ImportWeightsHeader(
+        network=contract.network,
+        labels=contract.labels,
+        task=_TASKS[contract.task],
+        lead_names=contract.leads,
+        sample_rate_hz=contract.sample_rate_hz or 0.0,
+        duration_s=contract.duration_s or 0.0,
+        conditioning=steps_to_proto(contract.conditioning),
+    )
+
+
+def weights_contract_from_proto(message: trainer_pb2.ImportWeightsHeader) -> WeightsContract:
+    """What weights mean; a number of 0 is None.
+
+    Raises:
+        InvalidArgument: no network, or an unknown task.
+        UnknownLead, UnknownStep, InvalidManifest: a lead or step that is not in the vocabulary.
+    """
+    if not message.network:
+        raise InvalidArgument("Weights belong to a network; name it.", field="network")
+    return WeightsContract(
+        network=message.network,
+        labels=tuple(message.labels),
+        task=_task(message.task),
+        leads=parse_leads(tuple(message.lead_names)),
+        sample_rate_hz=message.sample_rate_hz or None,
+        duration_s=message.duration_s or None,
+        conditioning=steps_from_proto(message.conditioning),
+    )
+
+
 def network_to_proto(network: NetworkInfo) -> trainer_pb2.Network:
     """A network that can be trained from scratch."""
     return trainer_pb2.Network(**vars(network))
@@ -137,4 +170,5 @@ def trainer_status_from_proto(message: trainer_pb2.GetTrainerStatusResponse) -> 
         devices=tuple(message.devices),
         running=message.running,
         waiting=message.waiting,
+        queue=tuple(message.queue),
     )
