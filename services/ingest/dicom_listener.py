@@ -33,6 +33,7 @@ Store = Callable[[Source], None]
 _HANDSHAKE_S = 10.0
 _NEGOTIATION_S = 10
 _IDLE_S = 60
+_FAREWELL_S = 1.0  # for callers to release by themselves when the listener stops
 _WAITING_MESSAGES = 4  # senders wait for each answer; one that does not is cut off
 _OVERRUN = 2  # times the limit, at which a transfer is cut off instead of answered
 _COMMENT = 64  # characters of (0000,0902) Error Comment
@@ -112,12 +113,17 @@ class DicomListener:
         with self._work:
             self._draining = True
             self._work.wait_for(lambda: not self._owed, timeout=grace_s)
+        # An abort at the heels of an answer can overtake it: who was just answered hears it and releases first.
+        self._wait_for_releases(min(until, time.monotonic() + _FAREWELL_S))
         for association in self._ae.active_associations:
             association.network_timeout = 1
             association.abort()
+        self._wait_for_releases(until)
+        self._server = None
+
+    def _wait_for_releases(self, until: float) -> None:
         while self._ae.active_associations and time.monotonic() < until:
             time.sleep(0.02)
-        self._server = None
 
     def _on_store(self, event: evt.Event) -> Dataset:
         try:

@@ -37,10 +37,14 @@ _RACES = 3  # how often another import of the same source may come first
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import made. `created` is False where every recording was there before."""
+    """What an import made. `created` is False where every recording was there before.
+
+    `read` are the recordings themselves, where they were read and not kept.
+    """
 
     recordings: tuple[StoredRecording, ...]
     created: bool
+    read: tuple[Recording, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,7 @@ class Importer:
             checked_name(dataset, field="dataset")
         if validate_only:
             _, read = self._read_safely(source, hints, deidentify=deidentify)
-            return Imported(tuple(assessed(recording) for recording in read), created=False)
+            return Imported(tuple(assessed(recording) for recording in read), created=False, read=tuple(read))
         said = json.dumps(hints.to_json(), sort_keys=True)
         asked = fingerprint("import", source.sha256(), said, dataset, *(["deidentify"] if deidentify else []))
         answered = self._requests.answer(request_id, asked)

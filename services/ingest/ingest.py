@@ -16,7 +16,7 @@ from precordia.dataset import (
     SplitRef,
     SplitRule,
 )
-from precordia.errors import FailedPrecondition, InvalidArgument
+from precordia.errors import FailedPrecondition, InvalidArgument, PrecordiaError
 from precordia.operation import Operation
 from precordia.operations import Operations
 from precordia.record import Hints, Recording, Signal
@@ -31,7 +31,7 @@ from services.ingest.datasets import Datasets
 from services.ingest.deidentify.outgoing import for_export
 from services.ingest.export import check_export, export
 from services.ingest.formats import Limits, ReaderContext, preview_source, read_source
-from services.ingest.importer import Importer
+from services.ingest.importer import Imported, Importer
 from services.ingest.inflight import InFlight
 from services.ingest.label_schemes import read_labels
 from services.ingest.label_table import ColumnNames
@@ -43,7 +43,7 @@ from services.ingest.record_filter import EVERYTHING
 from services.ingest.requests import RequestStore, fingerprint
 from services.ingest.secret import patient_secret
 from services.ingest.settings import IngestSettings
-from services.ingest.signals import count_size, standard_signal
+from services.ingest.signals import AnsweredSignal, count_size, standard_signal, within_one_answer
 from services.ingest.snapshots import Snapshots
 from services.ingest.store import RecordingStore, SourceFile
 from services.ingest.unions import Unions
@@ -172,6 +172,12 @@ class Ingest:
         signal = standard_signal(recording, leads)
         return signal, count_size(recording, signal), stored
 
+    def imported_signals(self, imported: Imported) -> list[AnsweredSignal | PrecordiaError]:
+        """The standard leads of each recording that an import answered; or why there are none."""
+        kept = (lambda stored=stored: self.signal(stored.recording_id)[:2] for stored in imported.recordings)
+        read = (lambda recording=recording: _answered(recording) for recording in imported.read)
+        return within_one_answer(read if imported.read else kept)
+
     def source(self, recording_id: str) -> Iterator[tuple[SourceFile, Iterator[bytes]]]:
         """The files that a recording was read from, each with its bytes in chunks.
 
@@ -288,3 +294,8 @@ class Ingest:
         snapshot = self.snapshots.create(dataset, rules, seed=seed, only=only)
         self._requests.keep(request_id, asked, {"snapshot_id": snapshot.snapshot_id})
         return snapshot
+
+
+def _answered(recording: Recording) -> AnsweredSignal:
+    signal = standard_signal(recording)
+    return signal, count_size(recording, signal)

@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
 import grpc
 
-from precordia.errors import InvalidArgument
+from precordia.errors import InvalidArgument, PrecordiaError
 from precordia.record import Hints
 from precordia.rpc.chunks import CHUNK_BYTES, iterate_in_worker, split
 from precordia.rpc.convert import dataset as datasets
@@ -29,6 +30,7 @@ from services.ingest.dataset_export import ExportedSplit
 from services.ingest.inflight import Share
 from services.ingest.ingest import Ingest
 from services.ingest.label_table import MAX_TABLE_BYTES, ColumnNames
+from services.ingest.signals import AnsweredSignal
 from services.ingest.uploads import Upload, Uploads
 from services.ingest.writers.written import WrittenFile
 
@@ -58,8 +60,11 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
                 validate_only=header.validate_only,
                 deidentify=header.deidentify,
             )
+            signals = await in_worker(self._ingest.imported_signals, imported) if header.with_signals else ()
         stored = map(recordings.stored_recording_to_proto, imported.recordings)
-        return pb.ImportRecordingResponse(recordings=stored, created=imported.created)
+        return pb.ImportRecordingResponse(
+            recordings=stored, created=imported.created, signals=map(_recording_signal, signals)
+        )
 
     async def UploadSource(
         self, requests: AsyncIterator[pb.UploadSourceRequest], context: _Context
@@ -270,7 +275,8 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         found, token = await in_worker(
             self._ingest.snapshots.page, request.dataset, page_size=request.page_size, token=request.page_token
         )
-        return pb.ListSnapshotsResponse(snapshots=map(datasets.snapshot_to_proto, found), next_page_token=token)
+        brief = (datasets.snapshot_to_proto(replace(one, facts=())) for one in found)  # a page of facts is too long
+        return pb.ListSnapshotsResponse(snapshots=brief, next_page_token=token)
 
     async def OpenSnapshot(self, request: pb.OpenSnapshotRequest, context: _Context) -> pb.OpenSnapshotResponse:
         """Tickets for the shards of a split."""
@@ -353,6 +359,13 @@ def _out_of_order() -> InvalidArgument:
 
 def _file_header(message: pb.UploadHeader) -> FileHeader:
     return FileHeader(message.file_name, message.size_bytes, message.sha256)
+
+
+def _recording_signal(answered: AnsweredSignal | PrecordiaError) -> pb.RecordingSignal:
+    if isinstance(answered, PrecordiaError):
+        return pb.RecordingSignal(error=pb.SignalError(reason=answered.reason, message=answered.message))
+    signal, count = answered
+    return pb.RecordingSignal(signal=signal_to_proto(signal, int16_scale=count))
 
 
 def _wants_counts(request: pb.GetSignalRequest) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias
 
-from precordia.errors import TooLarge
+from precordia.errors import PrecordiaError, TooLarge
 from precordia.leads import STANDARD_LEADS, parse_leads
 from precordia.record import MILLIVOLTS_PER, Recording, Signal, Unit
 
@@ -28,6 +29,26 @@ def standard_signal(recording: Recording, leads: Sequence[str] = ()) -> Signal:
             limit=MAX_ANSWER_BYTES,
         )
     return recording.signal(wanted)
+
+
+AnsweredSignal: TypeAlias = tuple[Signal, float | None]
+"""A signal, and the size of one count where it is the same for all leads."""
+
+
+def within_one_answer(signals: Iterable[Callable[[], AnsweredSignal]]) -> list[AnsweredSignal | PrecordiaError]:
+    """Signals until the answer is full; for each, what it is or why there is none."""
+    answered: list[AnsweredSignal | PrecordiaError] = []
+    left = MAX_ANSWER_BYTES
+    for load in signals:
+        try:
+            signal, count = load()
+            left -= signal.values.nbytes
+            if left < 0:
+                raise TooLarge("The signals of this file are too long for one answer.", limit=MAX_ANSWER_BYTES)
+            answered.append((signal, count))
+        except PrecordiaError as error:
+            answered.append(error)
+    return answered
 
 
 def common_gain(recording: Recording) -> float | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,7 +19,16 @@ from sqlalchemy import Connection, Engine, func, insert, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.exc import IntegrityError
 
-from precordia.dataset import LabelGroup, RecordFilter, ShardTicket, Snapshot, SplitCount, SplitRef, SplitRule
+from precordia.dataset import (
+    LabelGroup,
+    RecordFilter,
+    ShardTicket,
+    Snapshot,
+    SplitCount,
+    SplitFacts,
+    SplitRef,
+    SplitRule,
+)
 from precordia.errors import InvalidSplit, PrecordiaError, ShardNotFound, SnapshotNotFound
 from precordia.record import Recording, Signal
 from precordia.shard import ShardRecord, encode_shard
@@ -33,6 +43,7 @@ from services.ingest.pages import checked_page_size, page_token, token_row
 from services.ingest.reclaim import Reclaimer
 from services.ingest.record_filter import EVERYTHING, check_filter, filter_from_json, filter_to_json, passes
 from services.ingest.signals import common_gain
+from services.ingest.snapshot_facts import Leads, facts_from_json, facts_to_json, snapshot_facts
 from services.ingest.splits import REST, SplitItem, make_splits
 from services.ingest.store import RecordingStore
 from services.ingest.tables import shards, snapshots
@@ -48,6 +59,7 @@ class _Packed:
     sha256: str
     size_bytes: int
     records: int
+    leads: Leads
 
 
 @dataclass(frozen=True)
@@ -110,7 +122,15 @@ class Snapshots:
             with self._reclaimer.writing():
                 packed = [p for name, indices in splits.items() for p in self._pack(name, [found[i] for i in indices])]
                 self._record(snapshot_id, dataset, digest, columns, found, splits, packed, taken)
+        elif not (made := self.get(snapshot_id)).facts:
+            self._count(made, _facts(columns, found, splits, ()))
         return self.get(snapshot_id)
+
+    def _count(self, made: Snapshot, facts: Sequence[SplitFacts]) -> None:
+        """Give a snapshot from before there were facts its own; only its shards would know their leads."""
+        of_it = snapshots.c.snapshot_id == made.snapshot_id
+        with self._engine.begin() as connection:
+            connection.execute(update(snapshots).where(of_it).values(facts=_facts_text(facts)))
 
     def _passing(self, columns: Columns, found: list[Member], only: RecordFilter) -> list[Member]:
         if only == EVERYTHING:
@@ -149,7 +169,8 @@ class Snapshots:
 
     def _put(self, split: str, batch: Sequence[ShardRecord]) -> _Packed:
         blob = self._blobs.put(encode_shard(batch))
-        return _Packed(split, blob.sha256, blob.size_bytes, len(batch))
+        leads = Leads(tuple(record.signal.leads) for record in batch)
+        return _Packed(split, blob.sha256, blob.size_bytes, len(batch), leads)
 
     def _record(
         self,
@@ -172,6 +193,7 @@ class Snapshots:
             "label_groups": json.dumps(groups, ensure_ascii=False),
             "only": json.dumps(filter_to_json(taken.only), ensure_ascii=False),
             "left_out": taken.left_out,
+            "facts": _facts_text(_facts(columns, found, splits, packed)),
             "created_at": now(),
         }
         # Someone else may freeze the same at the same moment; the first one stays.
@@ -338,6 +360,19 @@ def _split_count(name: str, found: Sequence[Member]) -> SplitCount:
     return SplitCount(name, len(found), len({member.patient_or_self for member in found}))
 
 
+def _facts(
+    columns: Columns, found: Sequence[Member], splits: Mapping[str, Sequence[int]], packed: Sequence[_Packed]
+) -> tuple[SplitFacts, ...]:
+    leads: defaultdict[str, Leads] = defaultdict(Leads)
+    for shard in packed:
+        leads[shard.split].update(shard.leads)
+    return snapshot_facts(columns, found, splits, leads)
+
+
+def _facts_text(facts: Sequence[SplitFacts]) -> str:
+    return json.dumps(facts_to_json(facts), ensure_ascii=False)
+
+
 def _made_us(connection: Connection) -> int:
     """A number above that of every snapshot so far: the time in microseconds, as far as clocks allow."""
     newest = connection.scalar(select(func.max(snapshots.c.made_us))) or 0
@@ -369,6 +404,7 @@ def _snapshot(row: RowMapping) -> Snapshot:
         created_at=as_utc(row["created_at"]),
         only=filter_from_json(json.loads(row["only"])),
         left_out=row["left_out"],
+        facts=facts_from_json(json.loads(row["facts"])),
     )
 
 

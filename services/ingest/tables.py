@@ -131,6 +131,7 @@ snapshots = Table(
     Column("label_groups", Text, nullable=False),  # JSON: [[group, [[label, records], ...]], ...]
     Column("only", Text, nullable=False, server_default="{}"),  # JSON: services.ingest.record_filter
     Column("left_out", BigInteger, nullable=False, server_default="0"),
+    Column("facts", Text, nullable=False, server_default="[]"),  # JSON: services.ingest.snapshot_facts
     Column("created_at", DateTime(timezone=True), nullable=False),
     sqlite_autoincrement=True,
 )
