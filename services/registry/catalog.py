@@ -66,13 +66,20 @@ class Catalog:
         """Record a version whose files are stored; False where this content had one already.
 
         Raises:
-            InvalidArgument: a name, an alias or the lineage is unusable.
+            InvalidArgument: a name, an alias, the lineage or the operating points are unusable.
             InvalidModel: the graph is missing, broken, or not what the manifest says.
             RequestReused: the request id came before with other content.
         """
         check_publish(order)
+        points = order.operating_points_json
         new = NewVersion(
-            order.name, order.manifest, artifacts, order.lineage, order.aliases, request_id=order.request_id
+            order.name,
+            order.manifest,
+            artifacts,
+            order.lineage,
+            order.aliases,
+            request_id=order.request_id,
+            operating_points_json=checked_operating_points(points, order.manifest) if points else "",
         )
         with self._pinned(artifacts):
             if self._store.find(order.name, new.digest()) is None:

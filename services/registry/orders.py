@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from precordia.catalog import LATEST, Lineage, checked_name
 from precordia.errors import InvalidArgument
 from precordia.manifest import Manifest
+from services.registry.operating_points import checked_operating_points
 
 ORIGINS = ("imported", "trained", "finetuned", "quantized", "shipped")
 _LONGEST_DETAILS = 1 << 20
@@ -24,6 +25,7 @@ class PublishOrder:
     lineage: Lineage
     aliases: tuple[str, ...] = ()
     request_id: str = ""
+    operating_points_json: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def check_publish(order: PublishOrder) -> None:
     """Refuse what cannot be recorded.
 
     Raises:
-        InvalidArgument: a name, an alias, the request id or the lineage is unusable.
+        InvalidArgument: a name, an alias, the request id, the lineage or the operating points are unusable.
     """
     checked_name(order.name)
     if len(order.aliases) > _MOST_ALIASES:
@@ -50,6 +52,8 @@ def check_publish(order: PublishOrder) -> None:
     if order.lineage.origin not in ORIGINS:
         raise InvalidArgument(f"'lineage.origin' is one of {', '.join(ORIGINS)}.", field="lineage.origin")
     _check_details(order.lineage.details_json)
+    if order.operating_points_json:
+        checked_operating_points(order.operating_points_json, order.manifest)
 
 
 def check_import(order: ImportOrder) -> None:
@@ -85,7 +89,7 @@ def checked_alias(alias: str) -> str:
         InvalidArgument: it cannot.
     """
     if checked_name(alias, field="alias") == LATEST:
-        raise InvalidArgument(f"'{LATEST}' always means the highest version; use another alias.", field="alias")
+        raise InvalidArgument(f"'{LATEST}' always means the newest version; use another alias.", field="alias")
     if alias.isdecimal():
         raise InvalidArgument("A number means a version; an alias has a letter at least.", field="alias")
     return alias

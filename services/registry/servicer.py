@@ -175,6 +175,7 @@ def _publish_order(header: pb.PublishHeader) -> PublishOrder:
         lineage=lineage_from_proto(header.lineage),
         aliases=tuple(header.aliases),
         request_id=header.request_id,
+        operating_points_json=header.operating_points_json,
     )
 
 

@@ -1,7 +1,8 @@
 """Models that come with the package, published once into a registry that never had any.
 
 Each folder of `services/registry/shipped` is a model: `manifest.json`, `model.onnx`,
-`weights.safetensors`. Its version gets the alias `shipped`.
+`weights.safetensors` and, where it has them, `operating_points.json`, `model_card.md`,
+`report.json` and `report.html`. Its version gets the alias `shipped`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,16 @@ import logging
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from precordia.catalog import MODEL_ONNX, WEIGHTS, Artifact, Lineage
+from precordia.catalog import (
+    MODEL_CARD,
+    MODEL_ONNX,
+    OPERATING_POINTS,
+    REPORT,
+    REPORT_HTML,
+    WEIGHTS,
+    Artifact,
+    Lineage,
+)
 from precordia.errors import PrecordiaError
 from precordia.manifest import Manifest
 from services.registry.catalog import Catalog
@@ -21,6 +31,7 @@ log = logging.getLogger(__name__)
 
 SHIPPED_ALIAS = "shipped"
 MANIFEST_FILE = "manifest.json"
+_FILES = (MODEL_ONNX, WEIGHTS, MODEL_CARD, REPORT, REPORT_HTML)
 
 
 def shipped_models() -> Traversable:
@@ -60,10 +71,17 @@ def _publish(catalog: Catalog, folder: Traversable) -> bool:
 
 def _publish_files(catalog: Catalog, folder: Traversable) -> None:
     manifest = Manifest.parse((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+    points = folder / OPERATING_POINTS
     with catalog.reception() as reception:
-        for name in (MODEL_ONNX, WEIGHTS):
+        for name in (name for name in _FILES if (folder / name).is_file()):
             content = (folder / name).read_bytes()
             reception.begin(Artifact(name, hashlib.sha256(content).hexdigest(), len(content)))
             reception.write(content)
-        order = PublishOrder(folder.name, manifest, Lineage("shipped"), (SHIPPED_ALIAS,))
+        order = PublishOrder(
+            folder.name,
+            manifest,
+            Lineage("shipped"),
+            (SHIPPED_ALIAS,),
+            operating_points_json=points.read_text(encoding="utf-8") if points.is_file() else "",
+        )
         catalog.publish(order, reception.finish())

@@ -37,7 +37,7 @@ from services.registry.tables import (
 
 @dataclass(frozen=True)
 class NewVersion:
-    """A version to record: its files are already stored under their hashes."""
+    """A version to record: its files are already stored under their hashes, its operating points are checked."""
 
     name: str
     manifest: Manifest
@@ -46,6 +46,7 @@ class NewVersion:
     aliases: tuple[str, ...] = ()
     remarks: tuple[Remark, ...] = ()
     request_id: str = ""
+    operating_points_json: str = ""
 
     def digest(self) -> str:
         """Hex SHA-256 over the manifest's digest and the hashes of all files, by name."""
@@ -54,7 +55,9 @@ class NewVersion:
 
     def fingerprint(self) -> str:
         """Hex SHA-256 over all that a request asks for: the same request id must ask for the same."""
-        asked = [self.name, self.digest(), sorted(self.aliases), vars(self.lineage)]
+        asked: list[Any] = [self.name, self.digest(), sorted(self.aliases), vars(self.lineage)]
+        if self.operating_points_json:  # without them, the fingerprint is as it ever was
+            asked.append(self.operating_points_json)
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
@@ -68,6 +71,8 @@ class ModelStore:
     def add(self, new: NewVersion) -> tuple[ModelVersion, bool]:
         """Record a version, or find the one with the same content under this name; move its aliases.
 
+        Its operating points are there with it; one that had some before keeps those.
+
         Raises:
             RequestReused: the request id came before with other content.
         """
@@ -76,6 +81,8 @@ class ModelStore:
             if earlier is not None:
                 return _version(connection, new.name, earlier[0]), earlier[1]
             number, created = _find_or_insert(connection, new)
+            if new.operating_points_json and not _operating_points(connection, new.name, number)[0]:
+                _set_operating_points(connection, new.name, number, 1, new.operating_points_json)
             for alias in new.aliases:
                 _set_alias(connection, new.name, alias, number)
             _remember_request(connection, new, number, created)
@@ -172,16 +179,7 @@ class ModelStore:
             known = _version(connection, name, version)
             if known.operating_points_json == content:
                 return known
-            connection.execute(
-                sa.insert(OPERATING_POINTS).values(
-                    name=name,
-                    version=version,
-                    revision=known.operating_points_revision + 1,
-                    content=content,
-                    created_us=_now_us(),
-                )
-            )
-            _record(connection, ModelChange.OPERATING_POINTS_SET, name, version)
+            _set_operating_points(connection, name, version, known.operating_points_revision + 1, content)
             return _version(connection, name, version)
 
     def events(self, after: int, *, limit: int = 1000) -> list[ModelEvent]:
@@ -301,6 +299,12 @@ def _set_alias(connection: Connection, name: str, alias: str, version: int) -> N
     _record(connection, ModelChange.ALIAS_SET, name, version, alias)
 
 
+def _set_operating_points(connection: Connection, name: str, version: int, revision: int, content: str) -> None:
+    row = {"name": name, "version": version, "revision": revision, "content": content, "created_us": _now_us()}
+    connection.execute(sa.insert(OPERATING_POINTS).values(row))
+    _record(connection, ModelChange.OPERATING_POINTS_SET, name, version)
+
+
 def _record(connection: Connection, change: ModelChange, name: str, version: int, alias: str = "") -> None:
     connection.execute(sa.update(JOURNAL).where(JOURNAL.c.id == 1).values(last_number=JOURNAL.c.last_number + 1))
     number = connection.scalar(sa.select(JOURNAL.c.last_number).where(JOURNAL.c.id == 1))
@@ -314,16 +318,27 @@ def _record(connection: Connection, change: ModelChange, name: str, version: int
 def _resolve(connection: Connection, ref: ModelRef) -> int:
     if ref.version:
         return ref.version
-    newest = connection.scalar(sa.select(sa.func.max(VERSIONS.c.version)).where(VERSIONS.c.name == ref.name))
+    newest = _latest(connection, ref.name)
     if newest is None:
         raise _no_model(ref.name)
     if ref.alias in ("", LATEST):
-        return int(newest)
+        return newest
     query = sa.select(ALIASES.c.version).where(ALIASES.c.name == ref.name, ALIASES.c.alias == ref.alias)
     version = connection.scalar(query)
     if version is None:
         raise AliasNotFound("The model has no such alias; list its versions to see which it has.", name=ref.alias)
     return int(version)
+
+
+def _latest(connection: Connection, name: str) -> int | None:
+    """The highest version that is no smaller copy of another: who asks for a model by name alone gets its own scores.
+
+    The highest of all where there are only such.
+    """
+    query = sa.select(VERSIONS.c.version, VERSIONS.c.lineage).where(VERSIONS.c.name == name)
+    rows = connection.execute(query.order_by(VERSIONS.c.version.desc())).all()
+    own = (int(row.version) for row in rows if json.loads(row.lineage)["origin"] != "quantized")
+    return next(own, int(rows[0].version) if rows else None)
 
 
 def _select_number(name: str) -> sa.Select[int]:
