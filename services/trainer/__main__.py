@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 
 from precordia.client import Addresses
 from precordia.operations import Operations
 from precordia.rpc.server import ServiceApp, run_main
 from precordia.storage.database import open_database
 from services.trainer.capability import Probe
+from services.trainer.engine import Engine
+from services.trainer.job.environment import worker_environment
 from services.trainer.jobs import KIND, TrainingJobs
 from services.trainer.local_engine import LocalEngine
 from services.trainer.remote import Remote
 from services.trainer.servicer import TRAINER_SERVICE, register_trainer
 from services.trainer.settings import TrainerSettings
 from services.trainer.trainer import Trainer
-from services.trainer.worker_environment import worker_environment
 
 
-def build(settings: TrainerSettings, probe: Probe | None = None) -> ServiceApp:
-    """The trainer, ready to be served. A probe that was asked already answers at once."""
-    engine = LocalEngine(worker_environment(settings))
+def build(settings: TrainerSettings, probe: Probe | None = None, engine: Engine | None = None) -> ServiceApp:
+    """The trainer, ready to be served. A probe that was asked already answers at once; no engine = child processes."""
+    engine = engine or LocalEngine(worker_environment(settings))
     remote = Remote(Addresses(ingest=settings.ingest, registry=settings.registry), settings.patience_s)
     database = open_database(settings.database, "precordia.operations.migrations")
     jobs = TrainingJobs(settings, engine, remote)
-    operations = Operations(database, {KIND: jobs}, workers=settings.jobs_at_once)
+    operations = Operations(database, {KIND: jobs}, workers=settings.jobs_at_once, waiting={KIND: settings.waiting})
     trainer = Trainer(settings, operations, engine, remote, probe or Probe())
 
     async def startup() -> None:
@@ -48,8 +48,7 @@ def build(settings: TrainerSettings, probe: Probe | None = None) -> ServiceApp:
 def main() -> None:
     """Serve until told to stop."""
     probe = Probe()
-    # Asked early, so that nobody waits for it; a daemon, so that it keeps nobody from leaving.
-    threading.Thread(target=probe.capability, name="capability", daemon=True).start()
+    probe.start()  # early, so that nobody waits for it
     run_main(TrainerSettings, lambda settings: build(settings, probe))
 
 

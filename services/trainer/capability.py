@@ -10,13 +10,17 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 
-from precordia.errors import MissingDependency
+from precordia.errors import MissingDependency, Overloaded
 
 _EXTRAS = {"torch": "train", "safetensors": "train", "onnxscript": "train", "onnxruntime": "cpu"}
 """What a worker imports, and the extra of this package that brings it."""
-_PROBE_S = 120.0
+_PROBE_S = 600.0
+"""Longer than a busy machine takes to load torch: who waits for it has a deadline of their own."""
+_ASK_AGAIN_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -51,18 +55,50 @@ class Capability:
 
 
 class Probe:
-    """Finds out once, in a child process, and remembers."""
+    """Finds out once, in a child process, and remembers. Nobody waits longer than they like.
 
-    def __init__(self) -> None:
+    Args:
+        ask: takes as long as it takes.
+    """
+
+    def __init__(self, ask: Callable[[], Capability] | None = None) -> None:
+        self._ask = ask or _ask_child
         self._lock = threading.Lock()
-        self._found: Capability | None = None
+        self._found: Future[Capability] | None = None
 
-    def capability(self) -> Capability:
-        """What workers can do; the first call takes seconds."""
+    def start(self) -> Future[Capability]:
+        """Begin to find out, unless that was begun; an attempt that failed is made anew."""
         with self._lock:
-            if self._found is None:
-                self._found = _ask_child()
-            return self._found
+            found = self._found
+            if found is None or (found.done() and found.exception() is not None):
+                found = self._found = Future()
+                # a daemon, so that it keeps nobody from leaving
+                threading.Thread(target=self._find, args=(found,), name="capability", daemon=True).start()
+            return found
+
+    def capability(self, within_s: float | None = None) -> Capability:
+        """What workers can do; the first answer takes seconds, on a busy machine minutes.
+
+        Args:
+            within_s: how long to wait for it; None = until it is there.
+
+        Raises:
+            Overloaded: it is not known yet. The detail `starting` tells this from a full queue.
+        """
+        try:
+            return self.start().result(within_s)
+        except (TimeoutError, subprocess.TimeoutExpired):
+            raise Overloaded(
+                f"The trainer is still starting; try again in {_ASK_AGAIN_S:g} s.",
+                retry_after_s=_ASK_AGAIN_S,
+                starting="trainer",
+            ) from None
+
+    def _find(self, found: Future[Capability]) -> None:
+        try:
+            found.set_result(self._ask())
+        except BaseException as error:
+            found.set_exception(error)
 
 
 def _ask_child() -> Capability:
@@ -70,6 +106,8 @@ def _ask_child() -> Capability:
     try:
         answer = subprocess.run(command, capture_output=True, timeout=_PROBE_S, check=True, text=True)
         said = json.loads(answer.stdout.splitlines()[-1])
+    except subprocess.TimeoutExpired:
+        raise  # which says nothing of what is installed
     except (subprocess.SubprocessError, ValueError, IndexError):
         return Capability(missing="torch")
     return Capability(str(said["missing"]), tuple(said["devices"]))

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from precordia.catalog import MODEL_ONNX, REPORT, WEIGHTS, Lineage, ModelVersion
+from precordia.catalog import OPERATING_POINTS, REPORT, Lineage, ModelVersion
 from precordia.client import Connection
 from precordia.dataset import Snapshot, SplitRef
 from precordia.errors import InternalError, PrecordiaError, SnapshotNotFound, Unavailable
@@ -23,17 +23,20 @@ from precordia.manifest import Manifest
 from precordia.operations import OperationContext
 from precordia.training import TrainingSpec
 from services.trainer.engine import Engine, Handle
-from services.trainer.job_folder import CHECKPOINT, PLAN, JobFolder, Outcome
-from services.trainer.journal import read_journal
-from services.trainer.plan import TEST, TRAIN, VALIDATION, Plan, make_plan
+from services.trainer.job.folder import ABOUT, CHECKPOINT, MEMBERS, PLAN, SEARCH, JobFolder, Outcome
+from services.trainer.job.journal import read_journal
+from services.trainer.planning.bases import PinnedBase, pin_base
+from services.trainer.planning.plan import TEST, TRAIN, VALIDATION, Plan, make_plan
+from services.trainer.planning.spec_json import TrainingRequest
 from services.trainer.remote import Remote
 from services.trainer.settings import TrainerSettings
-from services.trainer.spec_json import TrainingRequest
 
 log = logging.getLogger(__name__)
 
 KIND = "train"
 MANIFEST = "manifest.json"
+_NO_FILES = (MANIFEST, OPERATING_POINTS)
+"""Outputs that the registry keeps beside a version, not among its files."""
 _REQUESTS = uuid.UUID("5be1d6d5-0f0c-4c5e-9f5b-3b1d2f4c8a77")
 """Namespace of the request ids that jobs publish under."""
 _POLL_S = 0.2
@@ -54,6 +57,7 @@ class TrainingJobs:
         job = JobFolder(self._settings.jobs / context.operation.operation_id)
         job.path.mkdir(parents=True, exist_ok=True)
         plan = self._plan(request.spec, job, context)
+        job.write(ABOUT, {"name": request.name, "job": context.operation.operation_id})
         try:
             outcome = self._train(job, plan, context)
             if outcome.error is not None:
@@ -71,10 +75,11 @@ class TrainingJobs:
         kept = job.read(PLAN)
         if kept is not None:
             return Plan.from_json(kept)
-        snapshots = self._remote.ask_from_job(lambda precordia: pin(precordia, spec), context)
+        snapshots, base = self._remote.ask_from_job(lambda precordia: pinned(precordia, spec), context)
         plan, told = make_plan(
             spec,
             snapshots,
+            base=base,
             rate_hz=self._settings.rate_hz,
             duration_s=self._settings.duration_s,
             threads=self._settings.threads,
@@ -116,7 +121,9 @@ class TrainingJobs:
         for entry in read_journal(job.path, _offset(context)):
             context.emit(entry.kind, entry.payload, state={"offset": entry.end})
             if entry.kind == "epoch":
-                context.progress(int(entry.payload["epoch"]), plan.recipe.max_epochs)
+                before, count = int(entry.payload.get("member", 1)) - 1, int(entry.payload.get("members", 1))
+                epochs = plan.recipe.max_epochs
+                context.progress(before * epochs + int(entry.payload["epoch"]), count * epochs)
 
     def _publish(
         self, request: TrainingRequest, plan: Plan, job: JobFolder, context: OperationContext
@@ -127,9 +134,11 @@ class TrainingJobs:
             return dict(done)
         operation_id = context.operation.operation_id
         manifest = Manifest.parse((job.outputs / MANIFEST).read_bytes())
-        artifacts = {name: job.outputs / name for name in (MODEL_ONNX, WEIGHTS, REPORT)}
+        artifacts = {path.name: path for path in sorted(job.outputs.iterdir()) if path.name not in _NO_FILES}
         lineage = Lineage(
-            origin="trained",
+            origin="finetuned" if plan.base else "trained",
+            base_model=str(plan.base.ref) if plan.base else "",
+            base_digest=plan.base.digest if plan.base else "",
             dataset=plan.splits[TRAIN].dataset,
             snapshot_digest=plan.splits[TRAIN].digest,
             training_job=operation_id,
@@ -139,7 +148,7 @@ class TrainingJobs:
 
         async def publish(precordia: Connection) -> ModelVersion:
             version, _ = await precordia.registry.publish(
-                request.name, manifest, artifacts, lineage, request.aliases, request_id
+                request.name, manifest, artifacts, lineage, request.aliases, request_id, _operating_points(job)
             )
             return version
 
@@ -147,6 +156,11 @@ class TrainingJobs:
         facts = {"model": published.name, "version": published.version, "digest": published.digest}
         context.emit("published", facts, state={"offset": _offset(context), "published": facts})
         return facts
+
+
+async def pinned(precordia: Connection, spec: TrainingSpec) -> tuple[dict[str, Snapshot], PinnedBase | None]:
+    """The snapshots and the base that a request means now."""
+    return await pin(precordia, spec), await pin_base(precordia, spec)
 
 
 async def pin(precordia: Connection, spec: TrainingSpec) -> dict[str, Snapshot]:
@@ -168,6 +182,13 @@ async def _opened(precordia: Connection, ref: SplitRef) -> Snapshot:
     return snapshot
 
 
+def _operating_points(job: JobFolder) -> str:
+    """The run's operating points as JSON; empty where nothing was measured."""
+    points = job.outputs / OPERATING_POINTS
+    found = json.loads(points.read_text()) if points.exists() else {}
+    return json.dumps(found) if found else ""
+
+
 def _offset(context: OperationContext) -> int:
     return int((context.state or {}).get("offset", 0))
 
@@ -175,7 +196,10 @@ def _offset(context: OperationContext) -> int:
 def _summary(job: JobFolder, plan: Plan) -> dict[str, Any]:
     """The short of the report, for the registry's lineage."""
     report = json.loads((job.outputs / REPORT).read_text())
-    short: dict[str, Any] = {"network": plan.network, "recipe": plan.recipe.name, "seed": plan.seed}
+    network = report["plan"]["network"]  # a search has chosen it by now
+    short: dict[str, Any] = {"network": network, "recipe": plan.recipe.name, "seed": plan.seed}
+    if plan.base is not None:
+        short["method"] = plan.method.value
     for role in (VALIDATION, TEST):
         if role in report:
             short[role] = {name: value for name, value in report[role].items() if isinstance(value, int | float)}
@@ -185,5 +209,7 @@ def _summary(job: JobFolder, plan: Plan) -> dict[str, Any]:
 def _tidy(job: JobFolder) -> None:
     """Drop what the registry has now, and what nothing goes on from."""
     shutil.rmtree(job.outputs, ignore_errors=True)
+    for folder in (MEMBERS, SEARCH):
+        shutil.rmtree(job.path / folder, ignore_errors=True)
     (job.path / CHECKPOINT).unlink(missing_ok=True)
     (job.path / CHECKPOINT).with_suffix(".tmp").unlink(missing_ok=True)

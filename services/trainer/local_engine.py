@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from services.trainer.engine import Handle
-from services.trainer.job_folder import LOG, WORKER, JobFolder
+from services.trainer.job.folder import LOG, WORKER, JobFolder
 
 WORKER_VARIABLES = {
     # Activations of one batch are a few large blocks. Kept instead of returned to the system after

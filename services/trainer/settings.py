@@ -30,6 +30,9 @@ class TrainerSettings(ServerSettings):
     cache_bytes: int = Field(default=20 << 30, ge=0)
     """The least recently used training data is removed beyond this size."""
 
+    weights_bytes: int = Field(default=2 << 30, ge=1)
+    """Longest file of weights that is taken."""
+
     ingest: str = ""
     """host:port of ingest; empty = as every client finds it."""
 
@@ -39,8 +42,14 @@ class TrainerSettings(ServerSettings):
     jobs_at_once: int = Field(default=1, ge=1, le=64)
     """Jobs that train at the same time; the others wait."""
 
+    waiting: int = Field(default=100, ge=0, le=10_000)
+    """Jobs that may wait for their turn; a further one is refused, and told to come back."""
+
+    processes: int = Field(default=0, ge=0, le=64)
+    """Processes that train one model together, each with its share of a batch; 0 = one for each GPU."""
+
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=1024)
-    """Threads of a job that asks for no number of its own."""
+    """Threads of a job that asks for no number of its own; of each process where several train together."""
 
     rate_hz: float = Field(default=100.0, ge=10, le=10_000)
     """Rate of models whose training asks for none."""

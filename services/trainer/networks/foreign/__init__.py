@@ -1,0 +1,3 @@
+from services.trainer.networks.foreign.network import ForeignBase, foreign_base
+
+__all__ = ["ForeignBase", "foreign_base"]
