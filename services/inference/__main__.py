@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sys
 import threading
 
 import grpc
@@ -14,17 +15,26 @@ from precordia.operations import Handler, Operations
 from precordia.rpc.server import ServiceApp, run_main
 from precordia.signal.warming import compile_kernels_apart
 from precordia.storage.database import open_database
+from services.inference.answering import Answering
 from services.inference.bridge import LoopBridge
 from services.inference.datasets import DatasetPrediction, SplitScorer
 from services.inference.engine import OnnxRuntimeEngine
 from services.inference.evaluation import Evaluation
-from services.inference.loading import ModelLoader, ServingLimits
+from services.inference.file_prediction import FilePredictor
+from services.inference.keeping import Keeper
+from services.inference.kept import KeptPredictions
+from services.inference.loading import ModelLoader
 from services.inference.long_work import LongWork
 from services.inference.memory import share_arenas
+from services.inference.model_cost import ModelCosts
 from services.inference.models import Models
 from services.inference.oip_servicer import OPEN_INFERENCE_SERVICE, OpenInferenceServicer, register_open_inference
+from services.inference.operating_points import OperatingPointsWriter
 from services.inference.predictor import Predictor
-from services.inference.profile import ProfileCache
+from services.inference.profile import ServingLimits
+from services.inference.profile_cache import ProfileCache
+from services.inference.quantization import Quantization
+from services.inference.routing import Routing
 from services.inference.servicer import INFERENCE_SERVICE, InferenceServicer, register
 from services.inference.settings import InferenceSettings
 from services.inference.store import PredictionStore
@@ -32,27 +42,52 @@ from services.inference.tensor_predictor import TensorPredictor
 
 log = logging.getLogger(__name__)
 
+_SWITCH_S = 0.0005
+"""How long a thread may keep another from Python: an answer must not wait for a row of requests to be taken in."""
+
 
 def build(settings: InferenceSettings) -> ServiceApp:
     """The whole service, connected."""
     database = open_database(settings.database, "services.inference.migrations")
     upstream = Connection(Addresses(ingest=settings.ingest, registry=settings.registry), settings.upstream_token)
-    models = Models(upstream.registry, _loader(settings), max_loaded=settings.max_loaded)
-    predictor = Predictor(models, upstream.ingest)
-    store = PredictionStore(database)
+    models = Models(
+        upstream.registry,
+        _loader(settings),
+        max_loaded=settings.max_loaded,
+        memory_bytes=settings.memory_mib * 2**20,
+    )
+    routing = Routing(models, settings.folder / "traffic.json")
+    predictor = Predictor(models, upstream.ingest, routing)
+    store, kept = PredictionStore(database), KeptPredictions(database)
+    keeper = Keeper(kept, days=settings.keep_days) if settings.keep_predictions else None
+    answering = Answering(predictor, keeper)
     bridge = LoopBridge()
     scorer = SplitScorer(models, predictor, upstream.ingest, store, bridge)
     handlers: dict[str, Handler] = {
-        DatasetPrediction.KIND: DatasetPrediction(scorer, store),
-        Evaluation.KIND: Evaluation(scorer, store),
+        DatasetPrediction.KIND: DatasetPrediction(scorer, store, audited=settings.keep_predictions),
+        Evaluation.KIND: Evaluation(
+            scorer,
+            store,
+            ModelCosts(models, upstream.registry, bridge),
+            OperatingPointsWriter(upstream.registry, bridge),
+        ),
+        Quantization.KIND: Quantization(upstream.ingest, upstream.registry, bridge, settings.folder / "quantization"),
     }
     operations = Operations(database, handlers)
-    servicer = InferenceServicer(predictor, models, LongWork(operations, store))
-    open_inference = OpenInferenceServicer(TensorPredictor(models), models, upstream.registry)
+    servicer = InferenceServicer(
+        answering,
+        FilePredictor(models, upstream.ingest, answering),
+        models,
+        LongWork(operations, store, kept),
+        routing,
+    )
+    open_inference = OpenInferenceServicer(TensorPredictor(models, routing), models, upstream.registry)
     background: list[asyncio.Task[None]] = []
 
     async def startup() -> None:
         bridge.attach()
+        if keeper is not None:
+            keeper.start()
         background.append(asyncio.create_task(models.follow(), name="follow the registry"))
         # On a new machine the compiler begins now, not when the first ECG waits for it.
         threading.Thread(target=compile_kernels_apart, name="compile kernels", daemon=True).start()
@@ -63,6 +98,9 @@ def build(settings: InferenceSettings) -> ServiceApp:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        await routing.close()
+        if keeper is not None:
+            await asyncio.to_thread(keeper.close)
         await models.close()
         await upstream.close()
         database.dispose()
@@ -86,12 +124,17 @@ def _loader(settings: InferenceSettings) -> ModelLoader:
     engine = OnnxRuntimeEngine(
         device=settings.device,
         intra_op_threads=settings.intra_op_threads,
+        cores=settings.cores,
         allow_fallback=settings.allow_fallback,
+        cache=settings.folder / "tensorrt",
     )
     limits = ServingLimits(
-        workers=settings.workers,
+        workers=settings.cores,
+        sessions=settings.sessions,
         max_batch=settings.max_batch,
+        batch_size=settings.batch_size,
         max_delay_s=settings.max_delay_ms / 1000,
+        delay_s=None if settings.delay_ms is None else settings.delay_ms / 1000,
         queue_capacity=settings.queue_capacity,
     )
     return ModelLoader(engine, limits, ProfileCache(settings.folder / "profiles"))
@@ -109,6 +152,7 @@ async def _preload(models: Models, names: tuple[str, ...]) -> None:
 def main() -> None:
     """Serve until signalled."""
     share_arenas()
+    sys.setswitchinterval(_SWITCH_S)
     run_main(InferenceSettings, build)
 
 

@@ -29,9 +29,11 @@ class LoopBridge:
     def call(self, context: OperationContext, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """The result of `work()` on the loop; tries again while a service or a queue has no time for us.
 
+        A full queue is waited for as long as it takes: long work has no deadline, and comes after all other.
+
         Raises:
             Cancelled, Interrupted: the operation is to stop; the coroutine was cancelled.
-            Unavailable: it stayed unavailable for two minutes.
+            Unavailable: a service stayed away for two minutes.
         """
         give_up = time.monotonic() + _PATIENCE_S
         pause_s = 0.1
@@ -40,10 +42,13 @@ class LoopBridge:
                 return self._once(context, work())
             except StorageFull:
                 raise
-            except Unavailable as error:
+            except Overloaded as error:
+                give_up = time.monotonic() + _PATIENCE_S
+                context.wait(error.retry_after_s)
+            except Unavailable:
                 if time.monotonic() > give_up:
                     raise
-                context.wait(error.retry_after_s if isinstance(error, Overloaded) else pause_s)
+                context.wait(pause_s)
                 pause_s = min(2 * pause_s, 5.0)
 
     def _once(self, context: OperationContext, work: Coroutine[Any, Any, T]) -> T:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 
-from precordia.errors import DeadlineExceeded, PrecordiaError
+from precordia.errors import DeadlineExceeded, Overloaded, PrecordiaError
 from precordia.prediction import Priority
+from precordia.rpc.caller import current_caller
 from services.inference.loading import ServingModel
 from services.inference.running import Answer, Job
+from services.inference.waiting import Call
 
 
 async def answers_to(
@@ -24,25 +27,82 @@ async def answers_to(
         deadline: `time.monotonic()` after which an answer is of no use.
 
     Raises:
-        Overloaded, TooLarge, ServiceUnavailable: nothing was queued.
+        Overloaded, TooLarge, ServiceUnavailable: nothing was queued; or what waited had to make room.
         DeadlineExceeded: it passed while a job waited.
     """
     if not jobs:
         return []
+    async with _counted(model) as answers:
+        answers += await _answers(model, jobs, Call(priority, deadline, current_caller()))
+    return answers
+
+
+async def answers_by_stretches(
+    model: ServingModel,
+    job: Callable[[int], Job],
+    count: int,
+    size: int,
+    *,
+    priority: Priority,
+    deadline: float | None,
+) -> list[Answer | PrecordiaError]:
+    """An answer or an error for each of many jobs of one call, of which few wait at a time.
+
+    What comes meanwhile gets its turn between them. Where others have taken the room, a stretch waits
+    for it: what was done for those before must not be lost.
+
+    Args:
+        model: held by the caller until this returns.
+        job: makes a job by its number, when its stretch is queued.
+        count: jobs.
+        size: jobs that are queued together.
+        priority: whose turn it is.
+        deadline: as for `answers_to`.
+
+    Raises:
+        Overloaded, ServiceUnavailable: the queue refused the first stretch; nothing was done.
+        DeadlineExceeded: it passed.
+    """
+    async with _counted(model) as answers:
+        while len(answers) < count:
+            jobs = [job(number) for number in range(len(answers), min(len(answers) + size, count))]
+            try:
+                answers += await _answers(model, jobs, Call(priority, deadline, current_caller()))
+            except Overloaded as error:
+                if not answers:
+                    raise
+                await _room_again(error, deadline)
+    return answers
+
+
+async def _room_again(refusal: Overloaded, deadline: float | None) -> None:
+    """Waits as long as the queue says; not beyond the deadline."""
+    if deadline is not None and time.monotonic() + refusal.retry_after_s >= deadline:
+        raise DeadlineExceeded("The queue had no room for the rest of this ECG before the deadline.")
+    await asyncio.sleep(refusal.retry_after_s)
+
+
+@asynccontextmanager
+async def _counted(model: ServingModel) -> AsyncIterator[list[Answer | PrecordiaError]]:
+    """Counts one call by the answers that it puts into the list."""
     came_ns = time.perf_counter_ns()
-    replies = [_LoopReply() for _ in jobs]
+    answers: list[Answer | PrecordiaError] = []
     try:
-        model.batcher.put(jobs, replies, priority=priority, deadline=deadline)
-        outcomes = await _outcomes(replies)
+        yield answers
     except BaseException:
         model.statistics.failed(came_ns)
         raise
-    runs = [outcome.phases for outcome in outcomes if not isinstance(outcome, PrecordiaError)]
+    runs = [answer.phases for answer in answers if not isinstance(answer, PrecordiaError)]
     if runs:
         model.statistics.answered(came_ns, runs)
     else:
         model.statistics.failed(came_ns)
-    return outcomes
+
+
+async def _answers(model: ServingModel, jobs: Sequence[Job], call: Call) -> list[Answer | PrecordiaError]:
+    replies = [_LoopReply() for _ in jobs]
+    model.batcher.put(jobs, replies, call)
+    return await _outcomes(replies)
 
 
 class _LoopReply:
@@ -75,12 +135,15 @@ class _LoopReply:
 async def _outcomes(replies: Sequence[_LoopReply]) -> list[Answer | PrecordiaError]:
     """Waits for all; a caller who goes away takes what still waits out of the queue."""
     try:
-        outcomes = [await reply.waiter for reply in replies]
+        return [_unless_whole(await reply.waiter) for reply in replies]
     except BaseException:
         for reply in replies:
             reply.waiter.cancel()
         raise
-    for outcome in outcomes:
-        if isinstance(outcome, DeadlineExceeded):
-            raise outcome
-    return outcomes
+
+
+def _unless_whole(outcome: Answer | PrecordiaError) -> Answer | PrecordiaError:
+    """What concerns one ECG; what concerns the whole call is raised."""
+    if isinstance(outcome, (DeadlineExceeded, Overloaded)):
+        raise outcome
+    return outcome

@@ -8,20 +8,26 @@ prediction says where to go on.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 from precordia.catalog import ModelRef, ModelVersion
 from precordia.dataset import ShardTicket, Snapshot, SplitRef
+from precordia.errors import NotFound
 from precordia.manifest import Task
 from precordia.operations import OperationContext
 from precordia.prediction import PredictInput, Prediction, Priority
 from precordia.shard import Shard, decode_shard
+from precordia.stored import StoredRecording
 from services.inference.bridge import LoopBridge
 from services.inference.models import Models
 from services.inference.predictor import Predictor
-from services.inference.store import KeptPrediction, PredictionStore, Truth
+from services.inference.signal_remarks import Known, KnownInput, known_of
+from services.inference.store import PlacedPrediction, PredictionStore, Truth
+
+Fact = TypeVar("Fact")
 
 _ROWS = 64
 """ECGs between two safe points: what a crash costs at most."""
@@ -36,30 +42,37 @@ class Snapshots(Protocol):
     async def read_shard(self, ticket: ShardTicket) -> bytes:
         """One shard, verified."""
 
+    def recordings(self, dataset: str = "") -> AsyncIterator[StoredRecording]:
+        """All recordings of a dataset."""
+
 
 @dataclass(frozen=True)
 class PinnedWork:
-    """What an operation works on, fixed at its beginning."""
+    """One model on one split, fixed when the operation begins."""
 
     model: ModelRef
     split: SplitRef
-    notes: Mapping[str, Any]
 
     def to_json(self) -> dict[str, Any]:
-        """As the operation's durable state."""
-        return {"model": vars(self.model), "split": vars(self.split), "notes": dict(self.notes)}
+        """For the operation's durable state."""
+        return {"model": vars(self.model), "split": vars(self.split)}
 
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> PinnedWork:
         """The inverse of `to_json`."""
-        return PinnedWork(ModelRef(**value["model"]), SplitRef(**value["split"]), value["notes"])
+        return PinnedWork(ModelRef(**value["model"]), SplitRef(**value["split"]))
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Which places of an operation's work a split takes, and how many there are over all of it."""
+
+    first: int
+    total: int
 
 
 TruthReader = Callable[[Shard], Sequence[Truth]]
 """What a shard says of each of its records."""
-
-Notes = Callable[[OperationContext, ModelVersion, Snapshot], Mapping[str, Any]]
-"""What else to fix when work begins, from the model and the snapshot."""
 
 
 class SplitScorer:
@@ -79,43 +92,77 @@ class SplitScorer:
         self._store = store
         self._bridge = bridge
 
-    def pin(self, context: OperationContext, notes: Notes) -> PinnedWork:
-        """The work as pinned by an earlier attempt, or pinned now."""
-        if context.state is not None:
-            return PinnedWork.from_json(context.state)
-        request = context.operation.request
-        wanted = SplitRef(request["dataset"], request.get("split", ""), request.get("snapshot_id", ""))
-        ref = ModelRef.parse(request["model"])
-        snapshot, _ = self._bridge.call(context, lambda: self._snapshots.open_snapshot(wanted))
+    def open(self, context: OperationContext, split: SplitRef) -> tuple[SplitRef, Snapshot, int]:
+        """A split pinned to its snapshot, the snapshot, and the split's records."""
+        snapshot, tickets = self._bridge.call(context, lambda: self._snapshots.open_snapshot(split))
+        pinned = SplitRef(split.dataset, split.split, snapshot.snapshot_id)
+        return pinned, snapshot, sum(ticket.records for ticket in tickets)
 
-        version = self._bridge.call(context, lambda: self._version(ref))
-        work = PinnedWork(
-            version.ref,
-            SplitRef(wanted.dataset, wanted.split, snapshot.snapshot_id),
-            notes(context, version, snapshot),
-        )
-        context.save_state(work.to_json())
-        return work
+    def version(self, context: OperationContext, ref: ModelRef) -> ModelVersion:
+        """The version that a reference means now; it is loaded, so that it can score.
+
+        Raises:
+            ModelNotFound, InvalidModel: it cannot.
+        """
+        return self._bridge.call(context, lambda: self._version(ref))
 
     async def _version(self, ref: ModelRef) -> ModelVersion:
         async with self._models.use(ref) as model:
             return model.version
 
-    def score(self, context: OperationContext, work: PinnedWork, truth: TruthReader | None = None) -> Snapshot:
-        """Scores what is not scored yet."""
-        snapshot, tickets = self._bridge.call(context, lambda: self._snapshots.open_snapshot(work.split))
-        total = sum(ticket.records for ticket in tickets)
-        done = self._store.next_position(context.operation.operation_id)
-        context.progress(done, total)
+    def grades(self, context: OperationContext, dataset: str) -> Mapping[str, str]:
+        """Quality of a dataset's recordings by id, as ingest has it now; empty where the dataset is gone."""
+        return self._facts(context, dataset, lambda one: one.quality.grade.value if one.quality else None)
+
+    def _facts(
+        self, context: OperationContext, dataset: str, fact: Callable[[StoredRecording], Fact | None]
+    ) -> Mapping[str, Fact]:
+        """Something of a dataset's recordings by id, where it is known; empty where the dataset is gone."""
+
+        async def listed() -> dict[str, Fact]:
+            found = {one.recording_id: fact(one) async for one in self._snapshots.recordings(dataset)}
+            return {name: value for name, value in found.items() if value is not None}
+
+        try:
+            return self._bridge.call(context, listed)
+        except NotFound:
+            return {}
+
+    def score(
+        self,
+        context: OperationContext,
+        work: PinnedWork,
+        stretch: Stretch,
+        truth: TruthReader | None = None,
+        *,
+        audited: bool = False,
+    ) -> None:
+        """Scores what is not scored yet.
+
+        Args:
+            context: of the operation.
+            work: the model and the split.
+            stretch: its places in the operation's work.
+            truth: also keep what the dataset says of each record.
+            audited: they are answers about stored recordings, to be listed among the kept ones.
+        """
+        _, tickets = self._bridge.call(context, lambda: self._snapshots.open_snapshot(work.split))
+        done = self._store.next_position(context.operation.operation_id) - stretch.first
+        context.progress(stretch.first + max(0, done), stretch.total)
+        known = self._facts(context, work.split.dataset, known_of)
         for first, shard in self._shards(context, tickets, done):
             truths = None if truth is None else truth(shard)
             for row in range(max(0, done - first), shard.records, _ROWS):
                 rows = range(row, min(row + _ROWS, shard.records))
-                kept = self._score_rows(context, work.model, shard, rows, first, truths)
-                self._store.add(context.operation.operation_id, kept)
-                context.progress(first + rows.stop, total)
+                inputs = [_input(shard, row, known) for row in rows]
+                predictions = self._predict(context, work.model, inputs)
+                scored = [
+                    PlacedPrediction(stretch.first + first + row, prediction, truths[row] if truths else None)
+                    for row, prediction in zip(rows, predictions, strict=True)
+                ]
+                self._store.add(context.operation.operation_id, scored, audited=audited)
+                context.progress(stretch.first + first + rows.stop, stretch.total)
                 context.check()
-        return snapshot
 
     def _shards(
         self, context: OperationContext, tickets: Sequence[ShardTicket], done: int
@@ -124,36 +171,26 @@ class SplitScorer:
         first = 0
         for ticket in tickets:
             if first + ticket.records > done:
-                data = self._bridge.call(context, lambda ticket=ticket: self._snapshots.read_shard(ticket))  # type: ignore[misc]  # mypy cannot infer a lambda's default
+                data = self._bridge.call(context, partial(self._snapshots.read_shard, ticket))
                 yield first, decode_shard(data)
             first += ticket.records
 
-    def _score_rows(
-        self,
-        context: OperationContext,
-        model: ModelRef,
-        shard: Shard,
-        rows: range,
-        first: int,
-        truths: Sequence[Truth] | None,
-    ) -> list[KeptPrediction]:
-        inputs = [_input(shard, row) for row in rows]
-        predictions: tuple[Prediction, ...] = self._bridge.call(
-            context, lambda: self._predictor.predict(model, inputs, priority=Priority.BACKGROUND)
-        )
-        return [
-            KeptPrediction(first + row, prediction, truths[row] if truths else None)
-            for row, prediction in zip(rows, predictions, strict=True)
-        ]
+    def _predict(
+        self, context: OperationContext, model: ModelRef, inputs: Sequence[PredictInput]
+    ) -> tuple[Prediction, ...]:
+        return self._bridge.call(context, lambda: self._predictor.predict(model, inputs, priority=Priority.BACKGROUND))
 
 
-def _input(shard: Shard, row: int) -> PredictInput:
-    return PredictInput(
-        recording_id=shard.recording_ids[row],
+def _input(shard: Shard, row: int, known: Mapping[str, Known]) -> PredictInput:
+    """A record of a shard; one that the dataset no longer has is known by its signal alone."""
+    recording_id = shard.recording_ids[row]
+    return KnownInput(
+        recording_id=recording_id,
         signal=shard.signal(row),
         age_years=shard.ages[row],
         sex=shard.sexes[row],
         tag=shard.source_records[row],
+        known=known.get(recording_id, Known()),
     )
 
 
@@ -162,14 +199,15 @@ class DatasetPrediction:
 
     KIND = "predict_dataset"
 
-    def __init__(self, scorer: SplitScorer, store: PredictionStore) -> None:
+    def __init__(self, scorer: SplitScorer, store: PredictionStore, *, audited: bool = True) -> None:
         self._scorer = scorer
         self._store = store
+        self._audited = audited
 
     def __call__(self, context: OperationContext) -> Mapping[str, Any]:
         """Runs in a worker thread of the operations."""
-        work = self._scorer.pin(context, lambda _context, _model, _snapshot: {})
-        snapshot = self._scorer.score(context, work)
+        work, digest, records = self._pinned(context)
+        self._scorer.score(context, work, Stretch(0, records), audited=self._audited)
         refused: dict[str, int] = {}
         predicted = 0
         for kept in self._store.all(context.operation.operation_id):
@@ -182,11 +220,23 @@ class DatasetPrediction:
             "version": work.model.version,
             "dataset": work.split.dataset,
             "split": work.split.split,
-            "snapshot_id": snapshot.snapshot_id,
-            "snapshot_digest": snapshot.digest,
+            "snapshot_id": work.split.snapshot_id,
+            "snapshot_digest": digest,
             "predicted": predicted,
             "refused": refused,
         }
+
+    def _pinned(self, context: OperationContext) -> tuple[PinnedWork, str, int]:
+        """The work, its snapshot's digest and its records, as an earlier attempt or this one fixed them."""
+        state = context.state
+        if state is None:
+            asked = context.operation.request
+            wanted = SplitRef(asked["dataset"], asked.get("split", ""), asked.get("snapshot_id", ""))
+            split, snapshot, records = self._scorer.open(context, wanted)
+            work = PinnedWork(self._scorer.version(context, ModelRef.parse(asked["model"])).ref, split)
+            state = work.to_json() | {"snapshot_digest": snapshot.digest, "records": records}
+            context.save_state(state)
+        return PinnedWork.from_json(state), state["snapshot_digest"], state["records"]
 
 
 def truths_of(shard: Shard, task: Task, group: str, names: Sequence[str]) -> list[Truth]:
@@ -197,12 +247,16 @@ def truths_of(shard: Shard, task: Task, group: str, names: Sequence[str]) -> lis
     patients = [
         key or f"recording {recording}" for key, recording in zip(shard.patients, shard.recording_ids, strict=True)
     ]
+    people: list[dict[str, Any]] = [
+        {"patient": patient, "age_years": age, "sex": sex.value if sex else ""}
+        for patient, age, sex in zip(patients, shard.ages, shard.sexes, strict=True)
+    ]
     if task is Task.REGRESSION:
         columns = {name: shard.numeric(name).tolist() for name in names}
         rows = [{name: column[row] for name, column in columns.items()} for row in range(shard.records)]
         known = [{name: value for name, value in row.items() if math.isfinite(value)} for row in rows]
-        return [Truth((), values, patient, bool(values)) for values, patient in zip(known, patients, strict=True)]
+        return [Truth((), values, labelled=bool(values), **who) for values, who in zip(known, people, strict=True)]
     return [
-        Truth(labels, {}, patient, bool(labelled))
-        for labels, patient, labelled in zip(shard.labels(group), patients, shard.known(group), strict=True)
+        Truth(labels, {}, labelled=bool(labelled), **who)
+        for labels, who, labelled in zip(shard.labels(group), people, shard.known(group), strict=True)
     ]

@@ -3,6 +3,7 @@
 `Engine.load` takes the bytes of a graph, `Session.run` takes tensors by name. ONNX Runtime is the
 engine in use; which execution provider really runs is checked after loading and reported, because
 its GPU build names CUDA as available on machines without a GPU and falls back without a word.
+On a GPU batches are bound where they lie, in page-locked memory, instead of being passed along.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 import logging
 import os
 import platform
+import threading
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,13 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from precordia.errors import FailedPrecondition, InvalidModel, MissingDependency
+from precordia.errors import InvalidModel
+from services.inference.host_buffers import HostBuffers, Tensor
+from services.inference.providers import CPU, Choice, Device, check_in_use, load_libraries, wanted
 
 log = logging.getLogger(__name__)
 
-Tensor = NDArray[np.float32]
+__all__ = ["Device", "Engine", "OnnxRuntimeEngine", "Session", "Tensor", "TensorSpec"]
 
 # ONNX Runtime's word for a tensor's elements, and the Open Inference Protocol's.
 _DATATYPES = {
@@ -42,18 +46,6 @@ _DATATYPES = {
     "tensor(float)": "FP32",
     "tensor(double)": "FP64",
 }
-
-_CPU = "CPUExecutionProvider"
-_CUDA = "CUDAExecutionProvider"
-
-
-class Device(Enum):
-    """Where models run."""
-
-    CPU = "cpu"
-    CUDA = "cuda"
-    AUTO = "auto"
-    """CUDA where it works, else the CPU; which of them is reported."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +67,8 @@ class Session(ABC):
     """Execution providers really in use, first choice first."""
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    clock: Callable[[], float] = staticmethod(time.perf_counter)
+    """Seconds by which a run is measured: of this thread's processor where the whole run is on it, else of the wall."""
 
     @abstractmethod
     def compute(self, tensors: Mapping[str, Tensor], outputs: Sequence[str]) -> list[NDArray[Any]]:
@@ -93,6 +87,13 @@ class Session(ABC):
         (answer,) = self.compute(tensors, [output])
         return np.asarray(answer, dtype=np.float32).reshape(answer.shape[0], -1)
 
+    def room(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        """Memory for a batch of this input, with whatever is in it, that `compute` takes without a copy.
+
+        Good until this thread asks for the same input again.
+        """
+        return np.empty(shape, np.float32)
+
     @abstractmethod
     def release(self) -> None:
         """Gives back memory that earlier, larger runs left allocated, where the engine can."""
@@ -106,9 +107,18 @@ class Engine(ABC):
     def device(self) -> str:
         """Names the device and what else a measurement depends on; the key of kept profiles."""
 
+    @property
+    def thread_counts(self) -> tuple[int, ...]:
+        """Threads inside a run that are worth measuring; one where that is settled."""
+        return (1,)
+
     @abstractmethod
-    def load(self, graph: bytes) -> Session:
+    def load(self, graph: bytes, *, threads: int = 0) -> Session:
         """A session for a serialised graph.
+
+        Args:
+            graph: its bytes.
+            threads: inside one run; 0 = the first of `thread_counts`.
 
         Raises:
             InvalidModel: the graph is broken, or uses what this engine does not have.
@@ -117,54 +127,70 @@ class Engine(ABC):
 
 
 class OnnxRuntimeEngine(Engine):
-    """ONNX Runtime with explicit providers; threads do not spin, since cores are shared."""
+    """ONNX Runtime with explicit providers; threads do not spin, since cores are shared.
 
-    def __init__(self, *, device: Device = Device.AUTO, intra_op_threads: int = 1, allow_fallback: bool = False):
+    Args:
+        device: where models run.
+        intra_op_threads: inside one run; 0 = 1, or all `cores` where that is measured to be faster.
+        cores: that this process may use.
+        allow_fallback: whether the CPU may stand in for the device.
+        cache: folder for what TensorRT builds.
+    """
+
+    def __init__(
+        self,
+        *,
+        device: Device = Device.AUTO,
+        intra_op_threads: int = 1,
+        cores: int = 1,
+        allow_fallback: bool = False,
+        cache: Path | None = None,
+    ) -> None:
         self._device = device
         self._threads = intra_op_threads
+        self._cores = cores
         self._fallback = allow_fallback or device is Device.AUTO
+        self._cache = cache
 
     @property
     def device(self) -> str:
-        """Device, processor, threads and version."""
-        wanted = "cuda" if _CUDA in self._wanted() else "cpu"
-        processor = f"{_processor()}/{os.cpu_count()}"
-        return f"{wanted}|{processor}|threads={self._threads}|onnxruntime={ort.__version__}"
+        """Device, processor, accelerators where they are used, and version."""
+        provider = self._wanted()[0][0]
+        chips = [f"{_processor()}/{os.cpu_count()}", *(_accelerators() if provider != CPU else ())]
+        return f"{provider}|{'|'.join(chips)}|onnxruntime={ort.__version__}"
 
-    def load(self, graph: bytes) -> Session:
+    @property
+    def thread_counts(self) -> tuple[int, ...]:
+        """See `Engine.thread_counts`. A GPU's runs keep one thread of the host busy."""
+        if self._threads:
+            return (self._threads,)
+        return (1, self._cores) if self._cores > 1 and self._wanted()[0][0] == CPU else (1,)
+
+    def load(self, graph: bytes, *, threads: int = 0) -> Session:
         """See `Engine.load`."""
-        session = self._session(graph, self._wanted())
-        if self._device is Device.CUDA and session.get_providers()[0] != _CUDA:
-            if not self._fallback:
-                raise FailedPrecondition(
-                    "CUDA was asked for and does not work here (no device, or its libraries do not load). "
-                    "Mend that, or set PRECORDIA_INFERENCE_DEVICE=cpu or PRECORDIA_INFERENCE_ALLOW_FALLBACK=true."
-                )
-            log.warning("CUDA does not work here; the model runs on the CPU")
-        return _OnnxSession(session)
+        choices = self._wanted()
+        load_libraries(choices)
+        session = self._session(graph, choices, threads or self.thread_counts[0])
+        in_use: str = session.get_providers()[0]
+        check_in_use(self._device, in_use, fallback=self._fallback)
+        if in_use != CPU:
+            return _BoundSession(session)
+        made = _OnnxSession(session)
+        if (threads or self.thread_counts[0]) == 1:
+            made.clock = time.thread_time  # what else the machine does must not look like a slow model
+        return made
 
-    def _wanted(self) -> list[str]:
-        if self._device is Device.CPU:
-            return [_CPU]
-        if _CUDA in ort.get_available_providers():
-            return [_CUDA, _CPU]
-        if not self._fallback:
-            raise MissingDependency(
-                "CUDA was asked for and this build of ONNX Runtime has none. Install the extra 'gpu', "
-                "or set PRECORDIA_INFERENCE_DEVICE=cpu.",
-                package="onnxruntime-gpu",
-                extra="gpu",
-            )
-        return [_CPU]
+    def _wanted(self) -> list[Choice]:
+        return wanted(self._device, fallback=self._fallback, cache=self._cache)
 
-    def _session(self, graph: bytes, providers: list[str]) -> Any:
+    def _session(self, graph: bytes, choices: list[Choice], threads: int) -> Any:
         options = ort.SessionOptions()
-        options.intra_op_num_threads = self._threads
+        options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            return ort.InferenceSession(graph, options, providers=providers)
+            return ort.InferenceSession(graph, options, providers=choices)
         except Exception as error:  # ONNX Runtime's errors share no base class but Exception
             log.warning("a graph does not load: %s", error)
             raise InvalidModel(
@@ -174,32 +200,72 @@ class OnnxRuntimeEngine(Engine):
 
 
 class _OnnxSession(Session):
-    def __init__(self, session: Any) -> None:
+    """On the CPU: arrays are passed as they are."""
+
+    def __init__(self, session: Any, *, page_locked: bool = False) -> None:
         self._session = session
         self.providers = tuple(session.get_providers())
         self.inputs = tuple(map(_spec, session.get_inputs()))
         self.outputs = tuple(map(_spec, session.get_outputs()))
         self._shrink = ort.RunOptions()
         self._shrink.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        self._buffers = HostBuffers(page_locked=page_locked)
 
     def compute(self, tensors: Mapping[str, Tensor], outputs: Sequence[str]) -> list[NDArray[Any]]:
         """See `Session.compute`."""
-        return self._run(dict(tensors), list(outputs), None)
-
-    def release(self) -> None:
-        smallest = {spec.name: np.zeros(_one(spec.shape), np.float32) for spec in self.inputs}
-        self._run(smallest, [self.outputs[0].name], self._shrink)
-
-    def _run(self, tensors: dict[str, Tensor], outputs: list[str], options: Any) -> list[NDArray[Any]]:
         try:
-            answers: list[NDArray[Any]] = self._session.run(outputs, tensors, options)
+            return self._run(tensors, list(outputs))
         except Exception as error:  # as above: no common base class
             log.warning("a graph does not run: %s", error)
             raise InvalidModel(
                 f"ONNX Runtime {ort.__version__} cannot run this graph on its manifest's input "
                 f"({type(error).__name__}). Publish the model again with a manifest that fits the graph."
             ) from None
+
+    def room(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        """See `Session.room`."""
+        return self._buffers.room(name, shape)
+
+    def release(self) -> None:
+        smallest = {spec.name: np.zeros(_one(spec.shape), np.float32) for spec in self.inputs}
+        self._session.run([self.outputs[0].name], smallest, self._shrink)
+
+    def _run(self, tensors: Mapping[str, Tensor], outputs: list[str]) -> list[NDArray[Any]]:
+        answers: list[NDArray[Any]] = self._session.run(outputs, dict(tensors))
         return answers
+
+
+class _BoundSession(_OnnxSession):
+    """On a GPU: inputs are bound where they lie, each thread with a binding of its own."""
+
+    def __init__(self, session: Any, *, page_locked: bool = True) -> None:
+        super().__init__(session, page_locked=page_locked)
+        self._kept = threading.local()
+
+    def release(self) -> None:
+        """The device's memory stays with its arena: the next large batch needs it."""
+
+    def _run(self, tensors: Mapping[str, Tensor], outputs: list[str]) -> list[NDArray[Any]]:
+        binding = getattr(self._kept, "binding", None)
+        if binding is None:
+            binding = self._kept.binding = self._session.io_binding()
+        binding.clear_binding_inputs()
+        binding.clear_binding_outputs()
+        held = {name: self._in_place(name, tensor) for name, tensor in tensors.items()}
+        for name, tensor in held.items():
+            binding.bind_input(name, "cpu", 0, np.float32, tensor.shape, tensor.ctypes.data)
+        for name in outputs:
+            binding.bind_output(name, "cpu")
+        self._session.run_with_iobinding(binding)
+        answers: list[NDArray[Any]] = binding.copy_outputs_to_cpu()
+        return answers
+
+    def _in_place(self, name: str, tensor: Tensor) -> Tensor:
+        """The tensor in this thread's buffer: itself where it lies there, else a copy of it."""
+        room = self.room(name, tensor.shape)
+        if tensor.ctypes.data != room.ctypes.data:
+            room[...] = tensor
+        return room
 
 
 def _spec(node: Any) -> TensorSpec:
@@ -212,6 +278,15 @@ def _shape(shape: list[Any]) -> tuple[int | None, ...]:
 
 def _one(shape: tuple[int | None, ...]) -> tuple[int, ...]:
     return tuple(1 if size is None else size for size in shape)
+
+
+def _accelerators(drivers: Path = Path("/proc/driver/nvidia/gpus")) -> list[str]:
+    """Models of the GPUs, as their driver on Linux names them."""
+    found = []
+    for information in sorted(drivers.glob("*/information")):
+        lines = information.read_text(errors="replace").splitlines()
+        found += [line.partition(":")[2].strip() for line in lines if line.startswith("Model:")]
+    return found
 
 
 def _processor() -> str:

@@ -1,129 +1,121 @@
-"""Evaluation: an operation that scores a labelled split and holds the scores against its labels."""
+"""Evaluation: an operation that scores labelled splits with models and holds the scores against the labels.
+
+The model versions, the snapshots and the label groups are fixed when it begins; every prediction is
+kept as it is made. After a crash the next attempt goes on at the first place that has none, and makes
+its figures from all of them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
-import numpy as np
-
-from precordia.catalog import ModelVersion
-from precordia.dataset import Snapshot
-from precordia.errors import InvalidLabels
-from precordia.manifest import Task
+from precordia.evaluation import EvaluationWish
 from precordia.operations import OperationContext
 from precordia.shard import Shard
-from services.inference import metrics
-from services.inference.datasets import PinnedWork, SplitScorer, truths_of
-from services.inference.loading import OperatingPoints
-from services.inference.store import KeptPrediction, PredictionStore, Truth
+from services.inference.datasets import SplitScorer, Stretch, truths_of
+from services.inference.evaluation_documents import Chosen, Document, chosen, document, thresholds_of
+from services.inference.evaluation_plan import Part, parts_of
+from services.inference.held_answers import Held, held
+from services.inference.model_comparison import comparisons, over_datasets
+from services.inference.model_cost import ModelCosts
+from services.inference.operating_points import OperatingPointsWriter
+from services.inference.store import PredictionStore, Truth
 
 
 class Evaluation:
-    """The operation `evaluate`."""
+    """The operation `evaluate`.
+
+    Args:
+        scorer: scores and keeps.
+        store: what was kept.
+        costs: parameters and times of models.
+        points: where chosen thresholds are stored, when that is asked for.
+    """
 
     KIND = "evaluate"
 
-    def __init__(self, scorer: SplitScorer, store: PredictionStore) -> None:
+    def __init__(
+        self, scorer: SplitScorer, store: PredictionStore, costs: ModelCosts, points: OperatingPointsWriter
+    ) -> None:
         self._scorer = scorer
         self._store = store
+        self._costs = costs
+        self._points = points
 
     def __call__(self, context: OperationContext) -> Mapping[str, Any]:
         """Runs in a worker thread of the operations."""
-        work = self._scorer.pin(context, _settled)
-        notes = work.notes
-        task, names = Task(notes["task"]), tuple(notes["outputs"])
-
-        def truth(shard: Shard) -> Sequence[Truth]:
-            return truths_of(shard, task, notes["label_group"], names)
-
-        snapshot = self._scorer.score(context, work, truth)
+        wish = EvaluationWish.from_json(context.operation.request)
+        parts, costs = self._settled(context, wish)
+        stretches = [Stretch(part.first, sum(one.records for one in parts)) for part in parts]
+        for part, stretch in zip(parts, stretches, strict=True):
+            self._scorer.score(context, part.work, stretch, partial(_truths, part=part))
+        context.emit("log", {"message": "All is scored; the figures are being made."})
+        limits = self._chosen(context, wish, parts)
+        reported = [self._held(context, part) for part in parts if not part.chooses]
+        datasets = dict.fromkeys(one.part.work.split.dataset for one in reported)
+        grades = {dataset: self._scorer.grades(context, dataset) for dataset in datasets}
+        documents = [
+            document(
+                one,
+                wish,
+                limits.get(str(one.part.work.model)),
+                grades[one.part.work.split.dataset],
+                _cost(one, costs),
+            )
+            for one in reported
+        ]
         context.check()
-        kept = list(self._store.all(context.operation.operation_id))
-        return report(work, snapshot, kept)
+        decided = [(one, thresholds_of(one, limits.get(str(one.part.work.model)))) for one in reported]
+        result = _result(documents, comparisons(decided, draws=wish.draws))
+        if wish.thresholds is not None and wish.thresholds.store:
+            stored = {
+                name: self._points.store(context, one.on.part.work.model, one.by_label) for name, one in limits.items()
+            }
+            result["stored_thresholds"] = stored
+        return result
+
+    def _settled(
+        self, context: OperationContext, wish: EvaluationWish
+    ) -> tuple[tuple[Part, ...], Mapping[str, Mapping[str, Any]]]:
+        """What an earlier attempt fixed, or is fixed now."""
+        if context.state is None:
+            parts = parts_of(context, self._scorer, wish)
+            models = {str(part.work.model): part.work.model for part in parts}
+            costs = {name: self._costs.of(context, ref) for name, ref in models.items()}
+            context.save_state({"parts": [part.to_json() for part in parts], "costs": costs})
+        assert context.state is not None, "it was saved just now"
+        return tuple(map(Part.from_json, context.state["parts"])), context.state["costs"]
+
+    def _held(self, context: OperationContext, part: Part) -> Held:
+        context.check()
+        return held(part, self._store.stretch(context.operation.operation_id, part.first, part.records))
+
+    def _chosen(self, context: OperationContext, wish: EvaluationWish, parts: Sequence[Part]) -> dict[str, Chosen]:
+        """Thresholds by model."""
+        if wish.thresholds is None:
+            return {}
+        choosing = [self._held(context, part) for part in parts if part.chooses]
+        return {str(one.part.work.model): chosen(one, wish.thresholds) for one in choosing}
 
 
-def _settled(context: OperationContext, version: ModelVersion, snapshot: Snapshot) -> Mapping[str, Any]:
-    """What an evaluation fixes when it begins, so that a resumed attempt measures the same thing."""
-    group = label_group(version, snapshot, context.operation.request.get("label_group", ""))
-    if version.manifest.task is not Task.REGRESSION:
-        context.emit("log", {"message": f"Scores are held against {_labels_of(group)}.", "label_group": group})
+def _truths(shard: Shard, part: Part) -> Sequence[Truth]:
+    said = truths_of(shard, part.task, part.label_group, part.outputs)
+    return [replace(truth, dataset=part.work.split.dataset, split=part.work.split.split) for truth in said]
+
+
+def _cost(one: Held, costs: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    return costs.get(str(one.part.work.model), {})
+
+
+def _result(documents: Sequence[Document], compared: Sequence[Document]) -> dict[str, Any]:
+    """One model on one split is the result itself; of more it holds each, and what they say together."""
+    if len(documents) == 1:
+        return dict(documents[0])
     return {
-        "task": version.manifest.task.value,
-        "outputs": list(version.manifest.output_names),
-        "label_group": group,
-        "thresholds": OperatingPoints.of(version).thresholds,
+        "evaluations": list(documents),
+        "comparisons": list(compared),
+        "over_datasets": over_datasets(documents),
     }
-
-
-def label_group(version: ModelVersion, snapshot: Snapshot, wanted: str = "") -> str:
-    """The group of labels that the outputs answer to.
-
-    The one asked for; else the manifest's, where the dataset has it; else the first of those that
-    share most labels with the outputs.
-
-    Raises:
-        InvalidLabels: the group asked for is not there, or no group has a label that the model gives.
-    """
-    manifest = version.manifest
-    if manifest.task is Task.REGRESSION:
-        return wanted
-    shared = {
-        group.name: len({label for label, _ in group.labels} & set(manifest.output_names))
-        for group in snapshot.label_groups
-    }
-    best = max(shared, key=lambda name: shared[name], default="")
-    chosen = wanted or (manifest.label_group if shared.get(manifest.label_group) else best)
-    if not shared.get(chosen):
-        there = ", ".join(map(_labels_of, shared)) or "none"
-        raise InvalidLabels(
-            f"None of {_labels_of(chosen)} is an output of {version.ref} ({', '.join(manifest.output_names[:20])}). "
-            f"This dataset has: {there}."
-        )
-    return chosen
-
-
-def _labels_of(group: str) -> str:
-    return f"the labels of group '{group}'" if group else "the labels without a group"
-
-
-def report(work: PinnedWork, snapshot: Snapshot, kept: Sequence[KeptPrediction]) -> dict[str, Any]:
-    """The evaluation as a JSON object."""
-    task, names = Task(work.notes["task"]), tuple(work.notes["outputs"])
-    usable = [(one, one.truth) for one in kept if one.truth and one.truth.labelled and not one.prediction.error_reason]
-    scores = np.array([[one.prediction.score(name) for name in names] for one, _ in usable]).reshape(-1, len(names))
-    truths = [truth for _, truth in usable]
-    if task is Task.REGRESSION:
-        known = np.array([[truth.values.get(name, np.nan) for name in names] for truth in truths])
-        overall, each = metrics.regression(names, scores, known.reshape(-1, len(names)))
-    else:
-        flags = np.array([[name in truth.labels for name in names] for truth in truths], dtype=np.bool_)
-        flags = flags.reshape(-1, len(names))
-        overall, each = metrics.classification(task, names, scores, flags, work.notes["thresholds"])
-    return {
-        "model": work.model.name,
-        "version": work.model.version,
-        "dataset": work.split.dataset,
-        "split": work.split.split,
-        "snapshot_id": snapshot.snapshot_id,
-        "snapshot_digest": snapshot.digest,
-        "task": task.value,
-        "label_group": work.notes["label_group"],
-        "n": len(usable),
-        "patients": len({truth.patient for truth in truths}),
-        "left_out": _left_out(kept),
-        "metrics": overall,
-        "per_class": each,
-    }
-
-
-def _left_out(kept: Sequence[KeptPrediction]) -> dict[str, int]:
-    """Records that do not count, by reason."""
-    counts: dict[str, int] = {}
-    for one in kept:
-        reason = one.prediction.error_reason
-        if not reason and not (one.truth and one.truth.labelled):
-            reason = "UNLABELLED"
-        if reason:
-            counts[reason] = counts.get(reason, 0) + 1
-    return counts

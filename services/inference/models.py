@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from precordia.catalog import LATEST, MODEL_ONNX, ModelEvent, ModelRef, ModelVersion
-from precordia.errors import ArtifactNotFound, ModelNotFound, NotFound, PrecordiaError
+from precordia.errors import ArtifactNotFound, FailedPrecondition, ModelNotFound, NotFound, PrecordiaError
 from precordia.prediction import LoadedModel
 from services.inference.loading import ModelLoader, ServingModel
 
@@ -54,18 +54,23 @@ class Models:
         registry: where models come from.
         loader: makes them serve.
         max_loaded: models kept at most; the one unused for longest goes first.
+        memory_bytes: that models may take together; 0 = no limit. Models in use are not interrupted for it:
+            it holds again when they are not.
     """
 
-    def __init__(self, registry: Registry, loader: ModelLoader, *, max_loaded: int = 8) -> None:
+    def __init__(self, registry: Registry, loader: ModelLoader, *, max_loaded: int = 8, memory_bytes: int = 0) -> None:
         self._registry = registry
         self._loader = loader
         self._max_loaded = max_loaded
+        self._memory_bytes = memory_bytes
+        self._apart: set[ServingModel] = set()
         self._meanings: dict[ModelRef, ModelVersion] = {}
         self._serving: OrderedDict[str, ServingModel] = OrderedDict()
         self._loading: dict[str, asyncio.Task[ServingModel]] = {}
         self._uses: Counter[str] = Counter()
         self._changes: Counter[str] = Counter()
         self._closing: set[asyncio.Task[None]] = set()
+        self._unloaded: set[ModelRef] = set()
 
     @asynccontextmanager
     async def use(self, ref: ModelRef) -> AsyncIterator[ResolvedModel]:
@@ -76,7 +81,7 @@ class Models:
             InvalidModel: it does not load.
             ServiceUnavailable: the registry cannot be reached and the model is not loaded.
         """
-        resolved = await self._acquire(_plain(ref))
+        resolved = await self._acquire(plain(ref))
         try:
             yield resolved
         finally:
@@ -88,8 +93,42 @@ class Models:
         Raises:
             ModelNotFound, AliasNotFound: it does not.
         """
-        if _plain(ref) not in self._meanings:
-            await self._registry.get(ref)
+        await self.version(ref)
+
+    async def version(self, ref: ModelRef) -> ModelVersion:
+        """What a reference means, without loading it.
+
+        Raises:
+            ModelNotFound, AliasNotFound: nothing.
+        """
+        return self._meanings.get(plain(ref)) or await self._registry.get(ref)
+
+    def meaning(self, ref: ModelRef) -> ModelVersion | None:
+        """What a reference means, where its model is loaded."""
+        version = self._meanings.get(plain(ref))
+        return version if version is not None and version.digest in self._serving else None
+
+    def serving(self, ref: ModelRef) -> ServingModel | None:
+        """What answers for a reference at this moment; None where that has to be loaded first."""
+        version = self._meanings.get(plain(ref))
+        return None if version is None else self._serving.get(version.digest)
+
+    @asynccontextmanager
+    async def copy(self, ref: ModelRef) -> AsyncIterator[ResolvedModel]:
+        """A copy of a model that works in idle time alone and shares nothing with the model that serves.
+
+        Raises:
+            ModelNotFound, InvalidModel, ServiceUnavailable ...: see `use`.
+        """
+        version = await self.version(ref)
+        serving = await self._made(version, quiet=True)
+        self._apart.add(serving)
+        try:
+            self._make_room(keep="")
+            yield ResolvedModel(version, serving)
+        finally:
+            self._apart.discard(serving)
+            self._close(serving)
 
     async def load(self, ref: ModelRef) -> LoadedModel:
         """Loads and warms a model before it is needed."""
@@ -102,12 +141,21 @@ class Models:
         Raises:
             ModelNotFound: it is not loaded.
         """
-        version = self._meanings.get(_plain(ref)) or next(
+        version = self._meanings.get(plain(ref)) or next(
             (known for known in self._meanings.values() if known.ref == ref), None
         )
         if version is None or version.digest not in self._serving:
             raise ModelNotFound(f"Model {ref} is not loaded.", name=str(ref))
+        self.keep_away(version)
         self._evict(version.digest)
+
+    def keep_away(self, version: ModelVersion) -> None:
+        """Counts a version as unloaded, until it is loaded or used again; it need not be loaded now."""
+        self._unloaded.add(version.ref)
+
+    def unloaded(self) -> frozenset[ModelRef]:
+        """Versions that somebody unloaded, and nobody loaded or used since; not those that made room."""
+        return frozenset(self._unloaded)
 
     def loaded(self) -> list[LoadedModel]:
         """Every loaded model, under each name and version it is held for."""
@@ -148,6 +196,7 @@ class Models:
             # Meanwhile another task may have unloaded it again, or the reference may have moved on.
             if self._serving.get(version.digest) is serving and self._meanings.get(ref, version) is version:
                 self._meanings[ref] = version
+                self._unloaded.discard(version.ref)
                 self._uses[serving.digest] += 1
                 self._serving.move_to_end(serving.digest)
                 return ResolvedModel(version, serving)
@@ -184,13 +233,32 @@ class Models:
             log.info("a model did not load (%s)", type(task.exception()).__name__)
 
     async def _load(self, version: ModelVersion) -> ServingModel:
-        _, artifacts = await self._registry.fetch(version.ref, (MODEL_ONNX,))
-        if MODEL_ONNX not in artifacts:
-            raise ArtifactNotFound(f"Model {version.ref} has no ONNX file, so it cannot be served.", name=MODEL_ONNX)
-        serving = await asyncio.to_thread(self._loader.load, version, artifacts[MODEL_ONNX])
+        serving = await self._made(version)
         self._serving[version.digest] = serving
         self._make_room(keep=version.digest)
         return serving
+
+    async def _made(self, version: ModelVersion, *, quiet: bool = False) -> ServingModel:
+        """Fetched and loaded; refused where it alone is more than the budget, before loading if its file tells."""
+        _check_trained(version)
+        self._check_budget(version, sum(one.size_bytes for one in version.artifacts if one.name == MODEL_ONNX))
+        _, artifacts = await self._registry.fetch(version.ref, (MODEL_ONNX,))
+        if MODEL_ONNX not in artifacts:
+            raise ArtifactNotFound(f"Model {version.ref} has no ONNX file, so it cannot be served.", name=MODEL_ONNX)
+        serving = await asyncio.to_thread(self._loader.load, version, artifacts[MODEL_ONNX], quiet=quiet)
+        try:
+            self._check_budget(version, serving.memory_bytes)
+        except PrecordiaError:
+            self._close(serving)
+            raise
+        return serving
+
+    def _check_budget(self, version: ModelVersion, memory_bytes: int) -> None:
+        if 0 < self._memory_bytes < memory_bytes:
+            raise FailedPrecondition(
+                f"Model {version.ref} takes {_mib(memory_bytes)} MiB, and models may take {_mib(self._memory_bytes)} "
+                "together. Raise PRECORDIA_INFERENCE_MEMORY_MIB, or serve a smaller model."
+            )
 
     def _release(self, serving: ServingModel) -> None:
         self._uses[serving.digest] -= 1
@@ -204,8 +272,12 @@ class Models:
         return any(version.digest == digest for version in self._meanings.values())
 
     def _make_room(self, *, keep: str) -> None:
-        idle = [digest for digest in self._serving if digest != keep and not self._uses[digest]]
-        for digest in idle[: max(0, len(self._serving) - self._max_loaded)]:
+        """Lets go of models unused for longest until number and memory are within their limits."""
+        for digest in [digest for digest in self._serving if digest != keep and not self._uses[digest]]:
+            taken = sum(model.memory_bytes for model in (*self._serving.values(), *self._apart))
+            if len(self._serving) <= self._max_loaded and (not self._memory_bytes or taken <= self._memory_bytes):
+                return
+            log.info("model %.12s makes room: %d are loaded and take %d MiB", digest, len(self._serving), _mib(taken))
             self._evict(digest)
 
     def _evict(self, digest: str, *, even_if_used: bool = False) -> None:
@@ -213,7 +285,9 @@ class Models:
         self._meanings = {ref: version for ref, version in self._meanings.items() if version.digest != digest}
         if (self._uses[digest] and not even_if_used) or digest not in self._serving:
             return
-        serving = self._serving.pop(digest)
+        self._close(self._serving.pop(digest))
+
+    def _close(self, serving: ServingModel) -> None:
         task = asyncio.create_task(asyncio.to_thread(serving.close))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
@@ -231,6 +305,7 @@ class Models:
                 log.warning("%s does not load (%s); what it meant before stays in service", ref, error.reason)
                 continue
             self._meanings[ref] = now
+            self._unloaded.discard(now.ref)
             if before is not None and before.digest != now.digest:
                 log.info("%s is now version %d", ref, now.version)
                 self._drop_if_orphaned(before.digest)
@@ -249,6 +324,18 @@ class Models:
         return tuple(sorted(pointing))
 
 
-def _plain(ref: ModelRef) -> ModelRef:
+def _check_trained(version: ModelVersion) -> None:
+    if version.manifest.origin.get("head") == "untrained":
+        raise FailedPrecondition(
+            f"Model {version.ref} is a base: its last layer is untrained, so it has no scores to give. "
+            f"Fine-tune it: precordia train --base {version.name} --dataset ..."
+        )
+
+
+def _mib(size_bytes: int) -> int:
+    return -(-size_bytes // 2**20)
+
+
+def plain(ref: ModelRef) -> ModelRef:
     """One spelling for one meaning: no version and no alias is the alias `latest`."""
     return ref if ref.version or ref.alias else ModelRef(ref.name, alias=LATEST)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from precordia.catalog import MODEL_ONNX, ModelVersion
+from precordia.catalog import MODEL_ONNX, ModelRef, ModelVersion
 from precordia.oip import inference_pb2 as pb
 from precordia.oip import management_pb2, model_config_pb2
 from services.inference.engine import TensorSpec
@@ -72,6 +72,16 @@ def config_of(model: ResolvedModel) -> model_config_pb2.ModelConfig:
     )
 
 
+def index_of(ref: ModelRef, *, loaded: bool, unloaded: bool) -> management_pb2.RepositoryIndexResponse.ModelIndex:
+    """A version in the index. One that nobody unloaded is ready: its first request loads it."""
+    return management_pb2.RepositoryIndexResponse.ModelIndex(
+        name=ref.name,
+        version=str(ref.version),
+        state="UNAVAILABLE" if unloaded else "READY",
+        reason="unloaded" if unloaded else "" if loaded else "loaded by its first request",
+    )
+
+
 def statistics_of(version: ModelVersion, counted: ServingStatistics) -> management_pb2.ModelStatistics:
     """What became of a model's requests since it was loaded."""
     runs = counted.runs
@@ -123,7 +133,11 @@ def _instances(version: ModelVersion, providers: Sequence[str], count: int) -> m
 def _meaning(model: ResolvedModel) -> Mapping[str, str]:
     """What a caller has to know of tensors that nothing conditions for it."""
     version, manifest = model.version, model.version.manifest
-    measured = ", ".join(f"{size}: {ms:.3g}" for size, ms in sorted(model.serving.profile.milliseconds.items()))
+    profile = model.serving.profile
+    measured = ", ".join(f"{size}: {ms:.3g}" for size, ms in sorted(profile.milliseconds.items()))
+    rates = ", ".join(
+        f"{count}: {rate:.4g}" for count, rate in sorted((profile.rates or {1: profile.best_rate}).items())
+    )
     return {
         "digest": version.digest,
         "version": str(version.version),
@@ -136,4 +150,7 @@ def _meaning(model: ResolvedModel) -> Mapping[str, str]:
         "labels": ",".join(manifest.output_names),
         "providers": ",".join(model.serving.session.providers),
         "measured_ms_by_batch": measured,
+        "measured_rate_by_instances": rates,
+        "threads_of_an_instance": str(profile.threads),
+        "memory_mib": f"{model.serving.memory_bytes / 2**20:.0f}",
     }

@@ -11,14 +11,14 @@ from typing import Any, Protocol
 import grpc
 
 from precordia.catalog import ModelRef, ModelVersion
-from precordia.errors import InvalidArgument, ModelNotFound, NotFound, PrecordiaError, Unavailable
+from precordia.errors import InvalidArgument, ModelNotFound, NotFound, PrecordiaError, ServiceUnavailable, Unavailable
 from precordia.oip import inference_pb2 as pb
 from precordia.oip import inference_pb2_grpc, management_pb2
 from precordia.rpc.deadline import remaining_s
 from precordia.rpc.draining import until_draining
 from services.inference.models import Models
 from services.inference.oip_answers import answer_of
-from services.inference.oip_models import config_of, metadata_of, statistics_of
+from services.inference.oip_models import config_of, index_of, metadata_of, statistics_of
 from services.inference.oip_requests import call_of, classes_of, model_ref
 from services.inference.oip_stream import in_order
 from services.inference.statistics import ServingStatistics
@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 OPEN_INFERENCE_SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
 
 _EXTENSIONS = ("classification", "model_configuration", "model_repository", "schedule_policy", "statistics")
-_READY = "READY"
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -69,12 +68,12 @@ class OpenInferenceServicer(inference_pb2_grpc.GRPCInferenceServiceServicer):
     async def ModelReady(  # noqa: N802 - gRPC's spelling
         self, request: pb.ModelReadyRequest, context: _Context
     ) -> pb.ModelReadyResponse:
-        """Whether the model is loaded, or in the registry, from where its first request loads it."""
+        """Whether the model is loaded, or in the registry, from where its first request loads it; not once unloaded."""
         try:
-            await self._models.check(model_ref(request.name, request.version))
+            version = await self._models.version(model_ref(request.name, request.version))
         except (NotFound, Unavailable):
             return pb.ModelReadyResponse(ready=False)
-        return pb.ModelReadyResponse(ready=True)
+        return pb.ModelReadyResponse(ready=version.ref not in self._models.unloaded())
 
     async def ServerMetadata(  # noqa: N802 - gRPC's spelling
         self, request: pb.ServerMetadataRequest, context: _Context
@@ -87,8 +86,8 @@ class OpenInferenceServicer(inference_pb2_grpc.GRPCInferenceServiceServicer):
     async def ModelMetadata(  # noqa: N802 - gRPC's spelling
         self, request: pb.ModelMetadataRequest, context: _Context
     ) -> pb.ModelMetadataResponse:
-        """A model's tensors; loads it."""
-        async with self._models.use(model_ref(request.name, request.version)) as model:
+        """A model's tensors; loads it, unless it was unloaded."""
+        async with self._models.use(await self._ready(request.name, request.version)) as model:
             numbers = {model.version.version}
             with contextlib.suppress(Unavailable):  # a loaded model serves without the registry
                 numbers |= {version.version for version in await self._catalog.versions(request.name)}
@@ -97,8 +96,8 @@ class OpenInferenceServicer(inference_pb2_grpc.GRPCInferenceServiceServicer):
     async def ModelConfig(  # noqa: N802 - gRPC's spelling
         self, request: management_pb2.ModelConfigRequest, context: _Context
     ) -> management_pb2.ModelConfigResponse:
-        """How a model is served; loads it."""
-        async with self._models.use(model_ref(request.name, request.version)) as model:
+        """How a model is served; loads it, unless it was unloaded."""
+        async with self._models.use(await self._ready(request.name, request.version)) as model:
             return management_pb2.ModelConfigResponse(config=config_of(model))
 
     async def ModelInfer(  # noqa: N802 - gRPC's spelling
@@ -137,18 +136,16 @@ class OpenInferenceServicer(inference_pb2_grpc.GRPCInferenceServiceServicer):
     async def RepositoryIndex(  # noqa: N802 - gRPC's spelling
         self, request: management_pb2.RepositoryIndexRequest, context: _Context
     ) -> management_pb2.RepositoryIndexResponse:
-        """The newest version of each model of the registry, and every version that is loaded."""
+        """The newest version of each model of the registry, and every one that is loaded or was unloaded."""
         loaded = {model.version.ref for model in self._models.held()}
-        known = loaded | {version.ref for version in await self._catalog.models()}
+        newest = await self._catalog.models()
+        unloaded = self._models.unloaded()
+        known = loaded | unloaded | {version.ref for version in newest}
         return management_pb2.RepositoryIndexResponse(
             models=[
-                management_pb2.RepositoryIndexResponse.ModelIndex(
-                    name=ref.name,
-                    version=str(ref.version),
-                    state=_READY,
-                    reason="" if ref in loaded else "loaded by its first request",
-                )
+                index_of(ref, loaded=ref in loaded, unloaded=ref in unloaded)
                 for ref in sorted(known, key=lambda ref: (ref.name, ref.version))
+                if not (request.ready and ref in unloaded)
             ]
         )
 
@@ -167,18 +164,37 @@ class OpenInferenceServicer(inference_pb2_grpc.GRPCInferenceServiceServicer):
     async def RepositoryModelUnload(  # noqa: N802 - gRPC's spelling
         self, request: management_pb2.RepositoryModelUnloadRequest, context: _Context
     ) -> management_pb2.RepositoryModelUnloadResponse:
-        """Lets go of a model: of the version named, or of all that are loaded."""
+        """Lets go of the version named, or of all that are loaded and the newest; they stay away until asked for."""
         ref = ModelRef.parse(request.model_name)
+        held = [model.version for model in self._models.held() if model.version.name == ref.name]
         if ref.version or ref.alias:
-            self._models.unload(ref)
-            return management_pb2.RepositoryModelUnloadResponse()
-        loaded = [model.version.ref for model in self._models.held() if model.version.name == ref.name]
-        if not loaded:
+            leaving = [one for one in held if one.ref == ref] or [await self._models.version(ref)]
+        else:
+            leaving = [*held, *await self._newest(ref, alone=not held)]
+        leaving = [version for version in leaving if version.ref not in self._models.unloaded()]
+        if not leaving:
             raise ModelNotFound(f"Model {ref} is not loaded.", name=str(ref))
-        for one in loaded:
-            with contextlib.suppress(ModelNotFound):  # versions of one digest go together
-                self._models.unload(one)
+        for version in leaving:
+            self._models.keep_away(version)  # one that its next request would load stays away as well
+            with contextlib.suppress(ModelNotFound):
+                self._models.unload(version.ref)
         return management_pb2.RepositoryModelUnloadResponse()
+
+    async def _newest(self, ref: ModelRef, *, alone: bool) -> list[ModelVersion]:
+        """What a name alone means. Versions that are loaded can be unloaded without the registry, too."""
+        try:
+            return [await self._models.version(ref)]
+        except Unavailable:
+            if alone:
+                raise
+            return []
+
+    async def _ready(self, name: str, version: str) -> ModelRef:
+        """The model of a request that only looks: looking does not bring back what was unloaded."""
+        ref = model_ref(name, version)
+        if (await self._models.version(ref)).ref in self._models.unloaded():
+            raise ServiceUnavailable(f"Model {ref} was unloaded. Load it, or send it a request.", service="inference")
+        return ref
 
     async def _infer(self, request: pb.ModelInferRequest) -> pb.ModelInferResponse:
         result = await self._predictor.infer(call_of(request), timeout_s=remaining_s())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from precordia.record import Remark, Sex, Signal, Unit
 from precordia.signal import Conditioned, Conditioner, conditioner
 from precordia.steps import Step
 from services.inference.engine import Session, Tensor, TensorSpec
+from services.inference.signal_remarks import Known, derived_remarks, quality_remarks, warm
 from services.inference.statistics import Phases
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ _Kind = tuple[tuple[str, ...], float, Unit, tuple[Step, ...]]
 _KINDS = 64
 
 LONGEST_S = 3600
-"""One ECG is one piece of work, which nothing interrupts: longer ones would hold up all others."""
+"""Of one piece of work, which nothing interrupts; longer ECGs are `long_recordings`' to share out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +44,8 @@ class EcgJob:
     sex: Sex | None = None
     temperature: float = 1.0
     """Calibration of the model version asked for: raw outputs are divided by it before activation."""
+    known: Known | None = None
+    """What is said of it beside its scores; where its quality is not among it, it is assessed. None: nobody asks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +74,7 @@ class Scorer:
 
     def __init__(self, session: Session, manifest: Manifest, *, max_rows: int = 1) -> None:
         _check_fit(session, manifest)
-        self._session = session
+        self.session = session
         self._manifest = manifest
         self._conditioners: dict[_Kind, Conditioner] = {}
         self.max_rows = max_rows
@@ -79,10 +82,11 @@ class Scorer:
     def __call__(self, jobs: Sequence[EcgJob], phases: Phases | None = None) -> list[Scored | PrecordiaError]:
         """A result or an error for each job, in order; `phases` is told how far the run is."""
         phases = phases or Phases()
-        conditioned = [self._condition(job) for job in jobs]
+        batch = _Batch(self.session, self._manifest, max(self.max_rows, len(jobs)))
+        conditioned = [self._condition(job, batch) for job in jobs]
         ready = [(job, made) for job, made in zip(jobs, conditioned, strict=True) if isinstance(made, Conditioned)]
         phases.prepared()
-        outputs = iter(self._run(ready))
+        outputs = iter(self._run(ready, batch))
         phases.inferred()
         answers = [self._scored(job, made, outputs, phases) for job, made in zip(jobs, conditioned, strict=True)]
         phases.finished()
@@ -90,8 +94,12 @@ class Scorer:
 
     def rehearse(self, rows: int) -> None:
         """One run on zeros, for warming up and measuring."""
+        warm()
+        shape = (rows, len(self._manifest.input.leads), self._manifest.input.samples)
+        signal = self.session.room(self._manifest.input.name, shape)
+        signal.fill(0.0)
         self._outputs(
-            np.zeros((rows, len(self._manifest.input.leads), self._manifest.input.samples), np.float32),
+            signal,
             None if self._manifest.co_inputs is None else np.zeros((rows, self._columns), np.float32),
         )
 
@@ -99,11 +107,18 @@ class Scorer:
     def _columns(self) -> int:
         return len(self._manifest.co_inputs.columns) if self._manifest.co_inputs else 0
 
-    def _condition(self, job: EcgJob) -> Conditioned | PrecordiaError:
+    def _condition(self, job: EcgJob, batch: _Batch) -> Conditioned | PrecordiaError:
+        filled = batch.filled
+        made = self._conditioned(job, batch)
+        if isinstance(made, PrecordiaError):
+            batch.filled = filled
+        return made
+
+    def _conditioned(self, job: EcgJob, batch: _Batch) -> Conditioned | PrecordiaError:
         signal = job.signal
         if signal.values.shape[1] > LONGEST_S * signal.sample_rate_hz:
             return TooLarge(
-                f"An ECG of at most {LONGEST_S // 60} minutes is scored at once; send a longer one in parts.",
+                f"An ECG of at most {LONGEST_S // 60} minutes is scored in one piece; send a longer one in parts.",
                 limit=LONGEST_S,
             )
         kind = (signal.leads, signal.sample_rate_hz, signal.unit, signal.applied)
@@ -120,19 +135,20 @@ class Scorer:
                 if len(self._conditioners) >= _KINDS:
                     self._conditioners.clear()
                 self._conditioners[kind] = ready
-            return _unless_flat(ready.run(signal.values), self._manifest)
+            made = ready.run(signal.values, batch.place)
+            return all_flat(made.x, made.remarks, self._manifest) or made
         except PrecordiaError as error:
             return error
         except Exception:  # a fault of ours, which must not take the ECGs beside this one along
             log.exception("an ECG could not be conditioned")
             return InternalError("This ECG could not be conditioned; the service's log has the cause.")
 
-    def _run(self, ready: Sequence[tuple[EcgJob, Conditioned]]) -> list[Tensor]:
+    def _run(self, ready: Sequence[tuple[EcgJob, Conditioned]], batch: _Batch) -> list[Tensor]:
         """Raw outputs of each ECG, (windows, outputs): all windows in as few runs as they fit."""
         if not ready:
             return []
         windows = [made.x.shape[0] for _, made in ready]
-        rows = ready[0][1].x if len(ready) == 1 else np.concatenate([made.x for _, made in ready])
+        rows = batch.rows([made.x for _, made in ready])
         beside = self._co_inputs([job for job, _ in ready], windows)
         step = max(self.max_rows, len(ready))
         parts = [
@@ -146,7 +162,7 @@ class Scorer:
         tensors = {self._manifest.input.name: rows}
         if beside is not None and self._manifest.co_inputs is not None:
             tensors[self._manifest.co_inputs.name] = beside
-        outputs = self._session.run(tensors, self._manifest.output_name)
+        outputs = self.session.run(tensors, self._manifest.output_name)
         if outputs.shape != (len(rows), len(self._manifest.outputs)):
             raise InvalidModel(
                 f"The graph gives {outputs.shape[-1]} outputs an ECG where its manifest names "
@@ -165,34 +181,80 @@ class Scorer:
     ) -> Scored | PrecordiaError:
         if isinstance(made, PrecordiaError):
             return made
-        raw = next(outputs)
-        if not np.isfinite(raw).all():
-            return InvalidModel("The model gave no finite number for this ECG; it cannot be scored by this model.")
-        values = activate(raw.astype(np.float64) / job.temperature, self._manifest.activation)
-        return Scored(
-            values=aggregate(values, self._manifest.windows.aggregation),
-            windows=int(raw.shape[0]),
-            input_sha256=hashlib.sha256(made.x.data).hexdigest(),
-            remarks=made.remarks + self._missing(job),
-            phases=phases,
-        )
+        missing = co_input_remarks(self._manifest, job.age_years, job.sex)
+        remarks = tuple(dict.fromkeys([*self._said(job), *made.remarks, *missing]))
+        input_sha256 = hashlib.sha256(made.x.data).hexdigest()
+        return scored(next(outputs), self._manifest, job.temperature, input_sha256, remarks, phases)
 
-    def _missing(self, job: EcgJob) -> tuple[Remark, ...]:
-        sources = {column.source for column in self._manifest.co_inputs.columns} if self._manifest.co_inputs else set()
-        remarks = []
-        if job.age_years is None and "age_years" in sources:
-            remarks.append(Remark("age_missing", "The age is not known; the model's default stands in for it."))
-        if job.sex is None and sources & {"sex_female", "sex_male"}:
-            remarks.append(Remark("sex_missing", "The sex is not known; the model's default stands in for it."))
-        return tuple(remarks)
+    def _said(self, job: EcgJob) -> tuple[Remark, ...]:
+        """Quality first, then what the reader noticed, then what was derived before the signal came here."""
+        if job.known is None:
+            return ()
+        found = () if job.known.assessed else quality_remarks(job.signal)
+        return (*found, *job.known.remarks, *derived_remarks(job.signal, self._manifest.input.leads))
 
 
-def _unless_flat(made: Conditioned, manifest: Manifest) -> Conditioned | PrecordiaError:
-    """A model gives scores for a flat line as for any other; they say nothing of a heart."""
-    flat = {remark.lead for remark in made.remarks if remark.code == "lead_flat"}
-    if flat >= set(manifest.input.leads):
+class _Batch:
+    """Where conditioning writes the rows of one run: one after the other, in the session's own memory.
+
+    What does not fit (the windows of a long recording) gets memory of its own.
+    """
+
+    def __init__(self, session: Session, manifest: Manifest, rows: int) -> None:
+        shape = (rows, len(manifest.input.leads), manifest.input.samples)
+        self._room = session.room(manifest.input.name, shape)
+        self.filled = 0
+
+    def place(self, shape: tuple[int, int, int]) -> Tensor:
+        """Memory for the windows of the next ECG."""
+        end = self.filled + shape[0]
+        if end > len(self._room) or shape[1:] != self._room.shape[1:]:
+            return np.empty(shape, np.float32)
+        self.filled, begin = end, self.filled
+        return self._room[begin:end]
+
+    def rows(self, parts: Sequence[Tensor]) -> Tensor:
+        """All rows together: as they lie, unless some found no place."""
+        if self.filled == sum(map(len, parts)):
+            return self._room[: self.filled]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def scored(
+    raw: Tensor,
+    manifest: Manifest,
+    temperature: float,
+    input_sha256: str,
+    remarks: tuple[Remark, ...],
+    phases: Phases,
+) -> Scored | InvalidModel:
+    """Scores of one ECG from the graph's outputs for its windows, (windows, outputs)."""
+    if not np.isfinite(raw).all():
+        return InvalidModel("The model gave no finite number for this ECG; it cannot be scored by this model.")
+    values = activate(raw.astype(np.float64) / temperature, manifest.activation)
+    return Scored(aggregate(values, manifest.windows.aggregation), int(raw.shape[0]), input_sha256, remarks, phases)
+
+
+def co_input_remarks(manifest: Manifest, age_years: float | None, sex: Sex | None) -> tuple[Remark, ...]:
+    """Where a default stands in for what is not known of the patient."""
+    sources = {column.source for column in manifest.co_inputs.columns} if manifest.co_inputs else set()
+    remarks = []
+    if age_years is None and "age_years" in sources:
+        remarks.append(Remark("age_missing", "The age is not known; the model's default stands in for it."))
+    if sex is None and sources & {"sex_female", "sex_male"}:
+        remarks.append(Remark("sex_missing", "The sex is not known; the model's default stands in for it."))
+    return tuple(remarks)
+
+
+def all_flat(x: Tensor, remarks: Iterable[Remark], manifest: Manifest) -> InvalidInput | None:
+    """A model gives scores for a flat line as for any other; they say nothing of a heart.
+
+    A lead that was off for one window of many has a remark and no refusal.
+    """
+    lost = {remark.lead for remark in remarks if remark.code == "lead_flat"}
+    if lost >= set(manifest.input.leads) and x.min() == x.max():
         return InvalidInput("Every lead is flat; there is nothing to score. Check the electrodes and the unit.")
-    return made
+    return None
 
 
 def activate(raw: Scores, activation: Activation) -> Scores:

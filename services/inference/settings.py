@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import Field
 
 from precordia.rpc.settings import ServerSettings, service_settings
-from services.inference.engine import Device
+from services.inference.providers import Device
 
 
 class InferenceSettings(ServerSettings):
@@ -29,22 +29,28 @@ class InferenceSettings(ServerSettings):
     """Bearer token shown to ingest and registry; empty = PRECORDIA_TOKEN."""
 
     device: Device = Device.AUTO
-    """cpu, cuda, or auto: CUDA where it works, else the CPU."""
+    """cpu, cuda, tensorrt, or auto: CUDA where it works, else the CPU."""
 
     allow_fallback: bool = False
-    """With device cuda: run on the CPU where CUDA does not work, instead of refusing."""
+    """With device cuda or tensorrt: run on what works where it does not, instead of refusing."""
 
-    intra_op_threads: int = Field(default=1, ge=1, le=256)
-    """Threads inside one run of a model. With 1, every core answers a request of its own."""
+    intra_op_threads: int = Field(default=0, ge=0, le=256)
+    """Threads inside one run of a model; 0 = measured: 1, so that every core answers a request, or all cores."""
 
     sessions: int = Field(default=0, ge=0, le=256)
-    """Runs of one model at once; 0 = one for each core and its share of intra_op_threads."""
+    """Runs of one model at once; 0 = measured, as many as the cores at most."""
 
     max_batch: int = Field(default=64, ge=1, le=1024)
     """ECGs of one run at most; less is used where more does not gain."""
 
+    batch_size: int = Field(default=0, ge=0, le=1024)
+    """ECGs of one run; 0 = measured."""
+
     max_delay_ms: float = Field(default=5.0, ge=0, le=1000)
     """How long an unfilled batch may wait at most, where batches gain."""
+
+    delay_ms: float | None = Field(default=None, ge=0, le=1000)
+    """How long an unfilled batch waits; unset = half of one ECG's run, max_delay_ms at most."""
 
     queue_capacity: int = Field(default=1024, ge=256)
     """ECGs that may wait for one model; beyond it callers are told when to come back."""
@@ -52,16 +58,27 @@ class InferenceSettings(ServerSettings):
     max_loaded: int = Field(default=8, ge=1)
     """Models kept loaded; the one unused for longest goes first."""
 
+    memory_mib: int = Field(default=0, ge=0)
+    """Memory that loaded models may take together; 0 = no limit. The one unused for longest goes first."""
+
     preload: tuple[str, ...] = ()
     """Models (NAME, NAME:VERSION, NAME@ALIAS) to load before the service says SERVING."""
 
+    keep_predictions: bool = True
+    """Keep what is said of stored recordings, to be listed later; off, only operations keep theirs."""
+
+    keep_days: int = Field(default=0, ge=0)
+    """Kept predictions older than this are removed; 0 = none is."""
+
     database_url: str = ""
-    """Database for operations and dataset predictions; empty = SQLite in the home folder."""
+    """Database for operations and kept predictions; empty = SQLite in the home folder."""
 
     @property
-    def workers(self) -> int:
-        """Runs at once, with the default worked out."""
-        return self.sessions or max(1, _cores() // self.intra_op_threads)
+    def cores(self) -> int:
+        """Cores this process may use; a container's or taskset's share, where the system tells."""
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
 
     @property
     def folder(self) -> Path:
@@ -72,10 +89,3 @@ class InferenceSettings(ServerSettings):
     def database(self) -> str:
         """The database's URL, with the default worked out."""
         return self.database_url or f"sqlite:///{self.folder / 'inference.db'}"
-
-
-def _cores() -> int:
-    """Cores this process may use; a container's or taskset's share, where the system tells."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

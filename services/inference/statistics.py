@@ -37,6 +37,11 @@ class Phases:
     infer_ns: int = 0
     output_ns: int = 0
 
+    @property
+    def total_ns(self) -> int:
+        """Of the whole run."""
+        return self.input_ns + self.infer_ns + self.output_ns
+
     def prepared(self) -> None:
         """The tensors are ready."""
         self.input_ns = time.perf_counter_ns() - self.began_ns

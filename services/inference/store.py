@@ -1,21 +1,19 @@
-"""Predictions made for dataset splits, by operation and by the record's place in the split."""
+"""Predictions made for dataset splits, by operation and by the record's place in the operation's work."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from precordia.errors import InvalidArgument
-from precordia.manifest import Task
-from precordia.prediction import Prediction, Score
-from precordia.record import Remark
+from precordia.prediction import Prediction
 from precordia.storage.database import read_only
+from services.inference.kept import add_kept
+from services.inference.prediction_json import prediction_from_json, prediction_to_json
 
 _TABLE = sa.Table(
     "dataset_predictions",
@@ -32,17 +30,24 @@ _MOST_A_PAGE = 1000
 
 @dataclass(frozen=True)
 class Truth:
-    """What the dataset says of one record: its labels (or values, for regression) and its patient."""
+    """What the dataset says of one record: its labels (or values, for regression) and its patient.
+
+    `sex` is empty where it is not known.
+    """
 
     labels: tuple[str, ...]
     values: Mapping[str, float]
     patient: str
     labelled: bool
+    age_years: float | None = None
+    sex: str = ""
+    dataset: str = ""
+    split: str = ""
 
 
 @dataclass(frozen=True)
-class KeptPrediction:
-    """A prediction with its place in the split, and the truth where one was asked for."""
+class PlacedPrediction:
+    """A prediction with its place in the operation's work, and the truth where one was asked for."""
 
     position: int
     prediction: Prediction
@@ -56,20 +61,28 @@ class PredictionStore:
         self._engine = engine
         self._reading = read_only(engine)
 
-    def add(self, operation_id: str, kept: Sequence[KeptPrediction]) -> None:
-        """Adds predictions in one transaction; places that are taken keep what they have."""
+    def add(self, operation_id: str, placed: Sequence[PlacedPrediction], *, audited: bool = False) -> None:
+        """Adds predictions in one transaction; places that are taken keep what they have.
+
+        Where `audited`, they are listed among the kept predictions, too.
+        """
         rows = [
             {
                 "operation_id": operation_id,
                 "position": one.position,
-                "prediction": json.dumps(_to_json(one.prediction)),
+                "prediction": json.dumps(prediction_to_json(one.prediction)),
                 "truth": None if one.truth is None else json.dumps(vars(one.truth)),
             }
-            for one in kept
+            for one in placed
         ]
         insert = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
         with self._engine.begin() as connection:
-            connection.execute(insert(_TABLE).on_conflict_do_nothing(), rows)
+            adding = insert(_TABLE).on_conflict_do_nothing()
+            if not audited:
+                connection.execute(adding, rows)
+                return
+            taken = set(connection.execute(adding.returning(_TABLE.c.position), rows).scalars())
+            add_kept(connection, [one.prediction for one in placed if one.position in taken], operation_id)
 
     def next_position(self, operation_id: str) -> int:
         """The first place that has no prediction yet."""
@@ -78,8 +91,10 @@ class PredictionStore:
             last = connection.execute(newest).scalar()
         return 0 if last is None else int(last) + 1
 
-    def page(self, operation_id: str, *, page_size: int = 0, page_token: str = "") -> tuple[list[Prediction], str]:
-        """One page in the split's order, and the token of the next; empty when there is none.
+    def page(
+        self, operation_id: str, *, page_size: int = 0, page_token: str = ""
+    ) -> tuple[list[PlacedPrediction], str]:
+        """One page in the work's order, and the token of the next; empty when there is none.
 
         Raises:
             InvalidArgument: the token is none of ours.
@@ -91,16 +106,24 @@ class PredictionStore:
         size = page_size or _PAGE
         found = self._after(operation_id, int(page_token) if page_token else -1, size + 1)
         token = str(found[size - 1].position) if len(found) > size else ""
-        return [one.prediction for one in found[:size]], token
+        return found[:size], token
 
-    def all(self, operation_id: str) -> Iterator[KeptPrediction]:
-        """Every prediction of an operation, in the split's order."""
-        after = -1
+    def all(self, operation_id: str) -> Iterator[PlacedPrediction]:
+        """Every prediction of an operation, in the work's order."""
+        return self.stretch(operation_id, 0, None)
+
+    def stretch(self, operation_id: str, first: int, count: int | None) -> Iterator[PlacedPrediction]:
+        """Those of so many places (None = all) from one on."""
+        after = first - 1
+        end = None if count is None else first + count
         while found := self._after(operation_id, after, _MOST_A_PAGE):
-            yield from found
+            within = [one for one in found if end is None or one.position < end]
+            yield from within
+            if len(within) < len(found):
+                return
             after = found[-1].position
 
-    def _after(self, operation_id: str, position: int, count: int) -> list[KeptPrediction]:
+    def _after(self, operation_id: str, position: int, count: int) -> list[PlacedPrediction]:
         query = (
             sa.select(_TABLE.c.position, _TABLE.c.prediction, _TABLE.c.truth)
             .where(_TABLE.c.operation_id == operation_id, _TABLE.c.position > position)
@@ -109,36 +132,14 @@ class PredictionStore:
         )
         with self._reading.connect() as connection:
             rows = connection.execute(query).all()
-        return [KeptPrediction(row.position, _from_json(row.prediction), _truth(row.truth)) for row in rows]
-
-
-def _to_json(prediction: Prediction) -> dict[str, Any]:
-    at = prediction.predicted_at
-    return {
-        **vars(prediction),
-        "task": prediction.task.value if prediction.task else None,
-        "scores": [vars(score) for score in prediction.scores],
-        "remarks": [vars(remark) for remark in prediction.remarks],
-        "predicted_at": at.isoformat() if at else None,
-    }
-
-
-def _from_json(text: str) -> Prediction:
-    value = json.loads(text)
-    at = value["predicted_at"]
-    return Prediction(
-        **{
-            **value,
-            "task": Task(value["task"]) if value["task"] else None,
-            "scores": tuple(Score(**score) for score in value["scores"]),
-            "remarks": tuple(Remark(**remark) for remark in value["remarks"]),
-            "predicted_at": datetime.fromisoformat(at) if at else None,
-        }
-    )
+        return [
+            PlacedPrediction(position, prediction_from_json(json.loads(prediction)), _truth(truth))
+            for position, prediction, truth in rows
+        ]
 
 
 def _truth(text: str | None) -> Truth | None:
     if text is None:
         return None
     value = json.loads(text)
-    return Truth(tuple(value["labels"]), value["values"], value["patient"], value["labelled"])
+    return Truth(**value | {"labels": tuple(value["labels"])})

@@ -46,7 +46,7 @@ class TensorRunner:
             InvalidModel: the graph cannot run on these tensors, or does not answer row by row.
         """
         names = list(dict.fromkeys(name for job in jobs for name in job.outputs))
-        tensors = jobs[0].tensors if len(jobs) == 1 else _joined([job.tensors for job in jobs])
+        tensors = jobs[0].tensors if len(jobs) == 1 else self._joined([job.tensors for job in jobs])
         phases.prepared()
         computed = dict(zip(names, self._session.compute(tensors, names), strict=True))
         phases.inferred()
@@ -60,6 +60,10 @@ class TensorRunner:
         phases.finished()
         return answers
 
-
-def _joined(rows: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+    def _joined(self, rows: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        """The rows of each input in one piece, in the session's own memory."""
+        joined: dict[str, Tensor] = {}
+        for name, first in rows[0].items():
+            room = self._session.room(name, (len(rows), *first.shape[1:]))
+            joined[name] = np.concatenate([row[name] for row in rows], out=room)
+        return joined
