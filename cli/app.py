@@ -20,6 +20,8 @@ COMMANDS = {
     "show": "Show everything known about one recording.",
     "export": "Write recordings to files.",
     "predict": "Score ECGs with a model.",
+    "predictions": "List what models said of stored recordings.",
+    "traffic": "Try a new version beside the one in service.",
     "evaluate": "Measure models on a labelled dataset.",
     "datasets": "List datasets; attach labels, freeze snapshots.",
     "models": "List models; import, export, point aliases.",

@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
+import typer
+
 from cli.output import Output, Step
+from cli.running import INTERRUPTED
 from precordia.client import Connection, OperationsClient
 from precordia.errors import OperationNotFound, ServiceUnavailable
 from precordia.operation import Operation, OperationEvent, result_of
+from precordia.training_progress import FIGURES
 
 
 async def follow(client: OperationsClient, operation: Operation, output: Output, what: str = "") -> Operation:
     """Narrate the events of an operation until it is finished. Who breaks off leaves the work going on, and is told."""
-    with output.progress(what or operation.kind, operation.total) as step:
-        try:
+    async with detachable(output, operation.operation_id):
+        with output.progress(what or operation.kind, operation.total) as step:
             async for event in client.watch(operation.operation_id):
-                _narrate(event, output, step)
-        except asyncio.CancelledError:
-            job = f"precordia jobs {operation.operation_id}"
-            output.say(f"The work goes on: `{job} --follow` comes back to it, `{job} --cancel` calls it off.")
-            raise
+                narrate(event, output, step)
     return await client.get(operation.operation_id)
+
+
+@asynccontextmanager
+async def detachable(output: Output, job: str) -> AsyncIterator[None]:
+    """Ctrl+C inside leaves the work going on, and says how to come back to it.
+
+    Raises:
+        typer.Exit: the user left, with the status of an interrupt.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        output.say("The work goes on.", "")
+        output.say(f"  precordia jobs {job} --follow    come back to it", "")
+        output.say(f"  precordia jobs {job} --cancel    call it off", "")
+        raise typer.Exit(INTERRUPTED) from None
 
 
 async def succeeded(client: OperationsClient, operation: Operation, output: Output, what: str = "") -> Operation:
@@ -36,7 +53,12 @@ async def succeeded(client: OperationsClient, operation: Operation, output: Outp
     return finished
 
 
-def _narrate(event: OperationEvent, output: Output, step: Step) -> None:
+def _no_bar(done: int, total: int) -> None:
+    """Where there is none."""
+
+
+def narrate(event: OperationEvent, output: Output, step: Step = _no_bar) -> None:
+    """An event as a line, or as a step of a bar."""
     payload = event.payload
     if event.kind == "progress":
         step(int(payload.get("done") or 0), int(payload.get("total") or 0))
@@ -66,7 +88,9 @@ def epoch_line(payload: Mapping[str, Any]) -> str:
         for outer, inner in numbers.items()
         for name, value in (inner.items() if isinstance(inner, Mapping) else [(outer, inner)])
     }
-    shown = "  ".join(f"{name} {_short(value)}" for name, value in flat.items() if isinstance(value, int | float))
+    known = [figure.name for figure in FIGURES if figure.name in flat]  # the order of the live view, too
+    named = {name: flat[name] for name in (*known, *flat)}
+    shown = "  ".join(f"{name} {_short(value)}" for name, value in named.items() if isinstance(value, int | float))
     of = f"/{payload['epochs']}" if payload.get("epochs") else ""
     return f"epoch {payload.get('epoch', '?')}{of}  {shown}"
 

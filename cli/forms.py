@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from precordia.catalog import ModelVersion
+from cli.model_card import lineage_details
+from precordia.catalog import Lineage, ModelVersion
 from precordia.dataset import Dataset, LabelGroup, LabelImport, RecordFilter, Snapshot
 from precordia.operation import Operation
-from precordia.prediction import Prediction
+from precordia.prediction import KeptPrediction, Prediction
 from precordia.quality import Quality
 from precordia.record import Remark
 from precordia.stored import ImportPreview, StoredRecording
+from precordia.traffic import Traffic
 
 
 def time_form(value: datetime | None) -> str | None:
@@ -137,6 +141,13 @@ def prediction_form(source: str, record: str, prediction: Prediction) -> dict[st
     }
 
 
+def kept_prediction_form(kept: KeptPrediction) -> dict[str, Any]:
+    """An answer that was given for a stored recording."""
+    form = prediction_form("", "", kept.prediction)
+    del form["source"], form["record"]
+    return {"number": kept.number, "job": kept.operation_id or None, **form}
+
+
 def _groups_form(groups: Iterable[LabelGroup]) -> list[dict[str, Any]]:
     return [{"group": group.name, "labels": dict(group.labels)} for group in groups]
 
@@ -209,9 +220,39 @@ def model_form(version: ModelVersion) -> dict[str, Any]:
         "duration_s": manifest.input.duration_s,
         "origin": version.lineage.origin,
         "base": version.lineage.base_model,
+        "lineage": _lineage_form(version.lineage),
+        "operating_points": json.loads(version.operating_points_json or "{}"),
         "artifacts": {artifact.name: artifact.size_bytes for artifact in version.artifacts},
         "created_at": time_form(version.created_at),
         "warnings": remarks_form(version.remarks),
+    }
+
+
+def _lineage_form(lineage: Lineage) -> dict[str, Any]:
+    return {
+        "base_digest": lineage.base_digest,
+        "dataset": lineage.dataset,
+        "snapshot_digest": lineage.snapshot_digest,
+        "job": lineage.training_job,
+        "details": lineage_details(lineage),
+    }
+
+
+def traffic_form(traffic: Traffic) -> dict[str, Any]:
+    """A rule and what it has shown."""
+    rule = traffic.rule
+    return {
+        "model": str(rule.model),
+        "candidate_version": rule.candidate_version,
+        "canary_percent": rule.canary_percent,
+        "shadow_percent": rule.shadow_percent,
+        "since": time_form(traffic.since),
+        **{side: asdict(getattr(traffic, side)) for side in ("current", "canary", "shadow", "compared_current")},
+        "skipped": traffic.skipped,
+        "compared": traffic.compared,
+        "disagreements": traffic.disagreements,
+        "outputs": [asdict(one) for one in traffic.outputs],
+        "by_canary": asdict(traffic.by_canary),
     }
 
 

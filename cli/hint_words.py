@@ -16,7 +16,7 @@ def hints_text(hints: Hints) -> str:
         f"unit {hints.unit.value}" if hints.unit else "",
         f"{hints.gain_adu_per_mv:g} counts per mV" if hints.gain_adu_per_mv is not None else "",
         f"leads {' '.join(hints.lead_names)}" if hints.lead_names else "",
-        f"already applied {' and '.join(map(_step_text, hints.applied))}" if hints.applied else "",
+        f"already applied {' and '.join(map(step_text, hints.applied))}" if hints.applied else "",
         f"delimiter {_quoted(hints.delimiter)}" if hints.delimiter else "",
         f"decimal mark {_quoted(hints.decimal_mark)}" if hints.decimal_mark else "",
         _time_text(hints.time_column),
@@ -36,6 +36,10 @@ def _quoted(text: str) -> str:
     return _CHARACTERS.get(text, f'"{text}"')
 
 
-def _step_text(step: Step) -> str:
-    values = " ".join(f"{name} {value}" for name, value in step.parameters.items())
+def step_text(step: Step) -> str:
+    """A step with its parameters."""
+    values = " ".join(
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in step.parameters.items()
+    )
     return f"{step.name} ({values})" if values else step.name

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -32,6 +33,11 @@ class Output:
         self.as_json = as_json
         self._out = _console(stderr=False)
         self._err = _console(stderr=True)
+
+    @property
+    def watched(self) -> bool:
+        """Whether stderr is a terminal, where a view that changes can be shown."""
+        return self._err.is_terminal
 
     def say(self, text: str, style: str = "dim") -> None:
         """One line of narration."""
@@ -76,6 +82,12 @@ class Output:
         with Progress(*columns, console=self._err, transient=True) as progress:
             task = progress.add_task(what, total=total or None)
             yield lambda done, total: progress.update(task, completed=done, total=total or None)
+
+    @contextmanager
+    def live(self, view: Callable[[], RenderableType]) -> Iterator[None]:
+        """A view on stderr that is drawn anew four times a second; its last state stays. Narration goes above it."""
+        with Live(console=self._err, get_renderable=view, refresh_per_second=4):
+            yield
 
 
 def _finite(value: Any) -> Any:

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.text import Text
 
 from cli import forms
 from cli.following import succeeded
 from cli.freezing import frozen
-from cli.guests import Guests
-from cli.importing import Bring, import_files
+from cli.importing import for_each_source, import_files, refusals
 from cli.output import Output
 from cli.running import error_form, explain
 from precordia.catalog import ModelRef
 from precordia.client import Connection, ImportAnswer
 from precordia.dataset import SplitRef
-from precordia.errors import Overloaded, RecordingNotFound
-from precordia.prediction import PredictInput, Prediction, Priority
+from precordia.errors import Overloaded, PrecordiaError, RecordingNotFound
+from precordia.prediction import FilePrediction, PredictInput, Prediction, Priority
 from precordia.record import Hints
 from precordia.source import Source
 
 _BATCH = 32
 _ATTEMPTS = 20
+_PATIENCE_S = 300.0
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -64,15 +67,38 @@ async def predict_named(
 ) -> bool:
     """Score recordings and files; files are imported first. Every one has a score or a refusal."""
     await precordia.registry.get(ref)  # a model that is not there is said before files are read
-
-    async def kept(source: Source) -> ImportAnswer:
-        return await precordia.ingest.import_source(source, hints)
-
-    async with Guests(precordia, hints) as guests:
-        named, refused = await _resolve(precordia, output, what, kept if keep else guests.bring)
-        predictions = await _predict(precordia, output, ref, [one.recording_id for one in named], priority)
+    if not keep:
+        files, ids = [text for text in what if _is_file(text)], [text for text in what if not _is_file(text)]
+        scored, refused = await _predict_unkept(precordia, output, ref, files, hints, priority)
+        named, unknown = await _resolve(precordia, output, ids, hints)
+        refused += unknown
+    else:
+        scored = []
+        named, refused = await _resolve(precordia, output, what, hints)
+    predictions = await _predict(precordia, output, ref, [one.recording_id for one in named], priority)
     pairs = zip(named, predictions, strict=True)
-    return _report(output, [_Scored(one.source, one.record, prediction) for one, prediction in pairs], refused)
+    return _report(output, [*scored, *(_Scored(one.source, one.record, made) for one, made in pairs)], refused)
+
+
+async def _predict_unkept(
+    precordia: Connection, output: Output, ref: ModelRef, files: Sequence[str], hints: Hints, priority: Priority
+) -> tuple[list[_Scored], list[dict[str, Any]]]:
+    """Score files that the services are not to keep: bytes go in, scores come back, nothing stays."""
+
+    async def scored(source: Source) -> FilePrediction:
+        inference = precordia.inference
+        return await _patiently(
+            lambda: inference.predict_file(ref, source, hints, keep=False, priority=priority, timeout_s=_PATIENCE_S)
+        )
+
+    answers = await for_each_source(output, "Predicting", files, scored) if files else []
+    found = [
+        _Scored(path, prediction.tag, prediction)
+        for path, answer in answers
+        if not isinstance(answer, PrecordiaError)
+        for prediction in answer.predictions
+    ]
+    return found, list(refusals(answers, output))
 
 
 async def predict_dataset(precordia: Connection, output: Output, ref: ModelRef, split: SplitRef) -> bool:
@@ -93,14 +119,18 @@ async def predict_dataset(precordia: Connection, output: Output, ref: ModelRef, 
 
 
 async def _resolve(
-    precordia: Connection, output: Output, what: Sequence[str], bring: Bring
+    precordia: Connection, output: Output, what: Sequence[str], hints: Hints
 ) -> tuple[list[_Named], list[dict[str, Any]]]:
     """Recording ids as they are, files as what their import made, in the order named."""
+
+    async def kept(source: Source) -> ImportAnswer:
+        return await precordia.ingest.import_source(source, hints)
+
     named: list[_Named] = []
     refused: list[dict[str, Any]] = []
     for text in what:
         if _is_file(text):
-            verdicts = await import_files(output, [text], bring)
+            verdicts = await import_files(output, [text], kept)
             named += [
                 _Named(one.source, one.recording.source_record, one.recording.recording_id) for one in verdicts.imported
             ]
@@ -127,21 +157,21 @@ async def _predict(
     with output.progress("Predicting", len(recording_ids)) as step:
         for start in range(0, len(recording_ids), _BATCH):
             inputs = [PredictInput(one, tag=one) for one in recording_ids[start : start + _BATCH]]
-            predictions += await _patiently(precordia, ref, inputs, priority)
+            predictions += await _patiently(
+                partial(precordia.inference.predict, ref, inputs, priority, timeout_s=_PATIENCE_S)
+            )
             step(len(predictions), len(recording_ids))
     return predictions
 
 
-async def _patiently(
-    precordia: Connection, ref: ModelRef, inputs: Sequence[PredictInput], priority: Priority
-) -> tuple[Prediction, ...]:
-    """Predict, coming back when a full queue says so."""
+async def _patiently(call: Callable[[], Awaitable[Answer]]) -> Answer:
+    """What a call answers, coming back when a full queue says so."""
     for _ in range(_ATTEMPTS):
         try:
-            return await precordia.inference.predict(ref, inputs, priority, timeout_s=300.0)
+            return await call()
         except Overloaded as error:
             await asyncio.sleep(error.retry_after_s)
-    return await precordia.inference.predict(ref, inputs, priority, timeout_s=300.0)
+    return await call()
 
 
 def _report(output: Output, answers: Sequence[_Scored], refused: list[dict[str, Any]]) -> bool:

@@ -2,117 +2,124 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from cli import options
-from cli.following import succeeded
-from cli.freezing import frozen
+from cli.evaluating import Files, evaluate_models
 from cli.output import Output
-from cli.running import error_form, explain, run_connected
+from cli.running import run_connected
 from precordia.catalog import ModelRef
 from precordia.client import Connection
 from precordia.dataset import SplitRef
-from precordia.errors import PrecordiaError, ServiceUnavailable
+from precordia.errors import PrecordiaError
+from precordia.evaluation import DRAWS, EvaluationWish, LabelAnswer, ThresholdChoice
 
 app = typer.Typer(rich_markup_mode="markdown", add_completion=False)
 
-UNLABELLED = "UNLABELLED"
-"""The reason by which an evaluation leaves out records that nobody has labelled; it is no refusal."""
-
-_WHY = "undefined"  # beside figures: why some have no value
+_THRESHOLDS, _FILES = "Thresholds", "Files"
 
 
 @app.command()
 def evaluate(
-    dataset: Annotated[str, typer.Option("--dataset", metavar="NAME[:SPLIT]", help="Labelled ECGs.")],
+    datasets: Annotated[
+        list[str], typer.Option("--dataset", metavar="NAME[:SPLIT]", help="Labelled ECGs. Give it once for each.")
+    ],
     models: Annotated[
         list[str] | None, typer.Option("--model", metavar="NAME[:VERSION|@ALIAS]", help="Give it once for each model.")
     ] = None,
     label_group: Annotated[
         str, typer.Option("--labels-group", "--label-group", help="Group of labels; else the one the model names.")
     ] = "",
+    answers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--answer",
+            metavar="LABEL=OUTPUT+...",
+            help="A label that is answered by outputs of other names, or by several: RBBB=CRBBB+IRBBB.",
+        ),
+    ] = None,
+    draws: Annotated[int, typer.Option("--draws", help="Of patients, for 95 % intervals; 0 = none.")] = DRAWS,
+    thresholds_from: Annotated[
+        str,
+        typer.Option(
+            "--thresholds-from",
+            metavar="[NAME:]SPLIT",
+            help="Choose thresholds there, and decide by them here.",
+            rich_help_panel=_THRESHOLDS,
+        ),
+    ] = "",
+    rule: Annotated[
+        str,
+        typer.Option("--rule", help="fmax, youden, sensitivity=0.9 or specificity=0.9.", rich_help_panel=_THRESHOLDS),
+    ] = "fmax",
+    store: Annotated[
+        bool,
+        typer.Option("--store-thresholds", help="Make them the models' own.", rich_help_panel=_THRESHOLDS),
+    ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--html",
+            "--report",
+            metavar="FILE.html",
+            dir_okay=False,
+            help="Write everything, with plots, as one page.",
+            rich_help_panel=_FILES,
+        ),
+    ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            "--csv", metavar="FILE.csv", dir_okay=False, help="Write every figure as a table.", rich_help_panel=_FILES
+        ),
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            "--predictions",
+            metavar="FILE.csv",
+            dir_okay=False,
+            help="Write the scores and labels of every ECG as a table.",
+            rich_help_panel=_FILES,
+        ),
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Measure models on a labelled dataset: AUROC, F1 and more, overall and by class.
+    """Measure models on labelled datasets: AUROC, F1 and more, overall, by class and by subgroup.
 
-    A metric that cannot be measured (a class without cases) is empty, never 0.
+    Several models are compared on the same ECGs, several datasets summed up. A metric that cannot be
+    measured (a class without cases) is empty, never 0.
 
-    Example: `precordia evaluate --dataset study:test --model mine --model precordia-superclasses`
+    Examples: `precordia evaluate --dataset study:test --model mine --model precordia-superclasses --html both.html` ·
+    `precordia evaluate --dataset study:test --thresholds-from validation --rule sensitivity=0.95`
     """
     try:
-        split, refs = SplitRef.parse(dataset), [ModelRef.parse(model) for model in models or [options.DEFAULT]]
+        splits = tuple(map(SplitRef.parse, datasets))
+        wish = EvaluationWish(
+            models=tuple(map(ModelRef.parse, models or [options.DEFAULT])),
+            splits=splits,
+            label_group=label_group,
+            thresholds=_choice(thresholds_from, splits[0], rule, store=store),
+            answers=tuple(map(LabelAnswer.parse, answers or ())),
+            draws=draws,
+        )
     except PrecordiaError as error:
         raise typer.BadParameter(error.message) from None
 
     async def work(precordia: Connection, output: Output) -> bool:
-        pinned = await frozen(precordia, output, split)
-        evaluations: list[Mapping[str, Any]] = []
-        refused: list[dict[str, Any]] = []
-        for ref in refs:
-            try:
-                started = await precordia.inference.evaluate(ref, pinned, label_group)
-                what = f"Evaluating {ref}"
-                evaluations.append((await succeeded(precordia.inference.operations, started, output, what)).result)
-            except ServiceUnavailable:
-                raise
-            except PrecordiaError as error:
-                output.refuse(f"{ref}: {explain(error)}")
-                refused.append({"model": str(ref), **error_form(error)})
-        for evaluation in evaluations:
-            _tables(output, evaluation)
-            refused += _unscored(output, evaluation)
-        output.document({"evaluations": evaluations, "refused": refused})
-        return not refused
+        return await evaluate_models(precordia, output, wish, Files(report, csv, predictions))
 
     run_connected(work, as_json=as_json)
 
 
-def _tables(output: Output, evaluation: Mapping[str, Any]) -> None:
-    output.line(f"{evaluation.get('model')}:{evaluation.get('version')}", "bold")
-    output.line(f"{evaluation.get('n')} ECGs of {evaluation.get('patients')} patients")
-    unlabelled = evaluation.get("left_out", {}).get(UNLABELLED)
-    if unlabelled:
-        output.line(f"{unlabelled} ECGs without labels do not count")
-    if not evaluation.get("n"):
-        output.line()
-        return
-    metrics: Mapping[str, Any] = evaluation.get("metrics", {})
-    rows = [(name, _number(value)) for name, value in metrics.items() if name != _WHY]
-    output.table("metrics", ("metric", "#value"), rows)
-    per_class: Mapping[str, Mapping[str, Any]] = evaluation.get("per_class", {})
-    names = [name for name in dict.fromkeys(name for one in per_class.values() for name in one) if name != _WHY]
-    output.line()
-    classes = [(label, *(_number(one.get(name)) for name in names)) for label, one in per_class.items()]
-    output.table("classes", ("class", *(f"#{name}" for name in names)), classes)
-    for name, reason in _undefined(metrics, per_class):
-        output.line(f"{name}: {reason}", "dim")
-    output.line()
-
-
-def _undefined(metrics: Mapping[str, Any], per_class: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """What has no value, or one without some classes, and why; each reason once."""
-    found = list(metrics.get(_WHY, {}).items())
-    for label, one in per_class.items():
-        found += [(label, reason) for reason in dict.fromkeys(one.get(_WHY, {}).values())]
-    return found
-
-
-def _unscored(output: Output, evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Records that the model could not score, by reason: the figures say nothing of them."""
-    model = f"{evaluation.get('model')}:{evaluation.get('version')}"
-    refused = []
-    for reason, records in evaluation.get("left_out", {}).items():
-        if reason != UNLABELLED:
-            message = f"{records} ECGs could not be scored and do not count: {reason}."
-            output.refuse(f"{model}: {message}")
-            refused.append({"model": model, "reason": reason, "message": message, "records": records})
-    return refused
-
-
-def _number(value: object) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+def _choice(where: str, first: SplitRef, rule: str, *, store: bool) -> ThresholdChoice | None:
+    kind, target = ThresholdChoice.parse_rule(rule)
+    if not where:
+        if store:
+            raise typer.BadParameter("Say where thresholds are chosen with --thresholds-from.", param_hint="--store")
+        return None
+    split = SplitRef.parse(where) if ":" in where else SplitRef(first.dataset, where)
+    return ThresholdChoice(split, kind, target, store)

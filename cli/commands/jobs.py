@@ -11,9 +11,12 @@ from cli import forms, options
 from cli.following import find_operation, follow
 from cli.output import Output
 from cli.running import explain, run_connected
+from cli.training_following import follow_training
+from cli.training_summary import say_summary
 from precordia.client import Connection
 from precordia.errors import ServiceUnavailable
 from precordia.operation import Operation, OperationState
+from precordia.training_progress import KIND, duration_words, places_in_queue
 
 app = typer.Typer(rich_markup_mode="markdown", add_completion=False)
 
@@ -44,8 +47,12 @@ def jobs(
             if not found.state.finished:
                 output.say("Called off; it ends at its next safe point.")
         if follow_it:
-            found = await follow(client, found, output)
-        _table(output, [(service, found)])
+            watching = follow_training if found.kind == KIND else follow
+            found = await watching(client, found, output)
+            if found.kind == KIND:
+                await say_summary(precordia, output, found)
+        if not (follow_it and found.kind == KIND):
+            _table(output, [(service, found)])
         if found.error_message:
             output.refuse(found.error_message)
         output.document({"jobs": [forms.job_form(found, service)]})
@@ -74,14 +81,29 @@ async def _list(precordia: Connection, output: Output, kind: str) -> bool:
 
 
 def _table(output: Output, found: list[tuple[str, Operation]]) -> None:
+    places = places_in_queue(tuple(one for _, one in found if one.kind == KIND))
+    now = datetime.now(UTC)
     rows = [
-        (
-            one.operation_id,
-            one.kind,
-            one.state.value,
-            f"{one.done}/{one.total}" if one.total else "",
-            one.created_at.strftime("%Y-%m-%d %H:%M:%S") if one.created_at else "",
-        )
+        (one.operation_id, one.kind, subject(one), one.state.value, _progress(one, places), _age(one, now))
         for _, one in found
     ]
-    output.table("jobs", ("job", "kind", "state", "#progress", "since (UTC)"), rows)
+    output.table("jobs", ("job", "kind", "of", "state", "#progress", "#age"), rows)
+
+
+def subject(operation: Operation) -> str:
+    """What the work is on or makes: the model of a training, the dataset of an import."""
+    request = operation.request
+    return next((str(request[name]) for name in ("name", "model", "dataset") if request.get(name)), "")
+
+
+def _progress(operation: Operation, places: dict[str, int]) -> str:
+    if operation.operation_id in places:
+        return f"place {places[operation.operation_id]}"
+    unit = " epochs" if operation.kind == KIND else ""
+    return f"{operation.done}/{operation.total}{unit}" if operation.total else ""
+
+
+def _age(operation: Operation, now: datetime) -> str:
+    if operation.created_at is None:
+        return ""
+    return duration_words(max(0.0, (now - operation.created_at).total_seconds()))
