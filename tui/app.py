@@ -16,6 +16,8 @@ from tui.screens.help import HelpScreen
 from tui.screens.import_files import ImportScreen, ImportWish
 from tui.screens.main import MainScreen
 from tui.screens.models import ModelsScreen
+from tui.screens.training import TrainingScreen
+from tui.training import Training
 from tui.widgets.recordings import Recordings
 
 POLL_S = 2.0
@@ -29,6 +31,7 @@ class PrecordiaApp(App[None]):
     TITLE = "Precordia"
     ENABLE_COMMAND_PALETTE = False
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 (textual declares it so)
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-high")]  # noqa: RUF012 (the same)
 
     def __init__(self, recording_id: str = "", addresses: Addresses | None = None, *, poll_s: float = POLL_S) -> None:
         super().__init__()
@@ -108,6 +111,8 @@ class PrecordiaApp(App[None]):
         returned = serving - self.serving
         self.serving = serving
         self.main.services.services = message.services
+        if isinstance(self.screen, TrainingScreen):
+            self.screen.services.services = message.services
         if "ingest" in returned:
             self._anew = True
         if not self.loaded and "ingest" not in serving:
@@ -220,6 +225,12 @@ class PrecordiaApp(App[None]):
                 self.import_files(wish)
 
         self.push_screen(ImportScreen(), wished)
+
+    def action_training(self) -> None:
+        """Training jobs."""
+        screen = TrainingScreen(Training(lambda: self.remote.connection), poll_s=self._poll_s)
+        screen.services.services = self.main.services.services
+        self.push_screen(screen)
 
     def action_refresh(self) -> None:
         """Ask again now."""

@@ -60,6 +60,7 @@ RECORDINGS = (
 GENERAL = (
     Key("m", "app.models", "Model", "Choose the model that gives its opinion", shown=True),
     Key("i", "app.import_files", "Import", "Import ECG files", shown=True),
+    Key("j", "app.training", "Training", "Training jobs: follow them, start one, call one off", shown=True),
     Key("l", "toggle_recordings", "List", "Show or hide list and opinion"),
     Key("r", "app.refresh", "Refresh", "Ask the services again"),
     Key("question_mark,f1", "app.help", "Help", "This page", shown=True, display="?"),
@@ -67,11 +68,24 @@ GENERAL = (
 )
 """Keys for everything else."""
 
+TRAINING = (
+    Key("up,down", "", "Choose", "Choose a job; it is followed at once", display="↑↓"),
+    Key("n", "new_training", "New", "Train a model from labelled ECGs", shown=True),
+    Key("c", "cancel_job", "Call off", "End the chosen job; you are asked first", shown=True),
+    Key("r", "refresh", "Refresh", "Ask the trainer again"),
+    Key("t", "theme", "Paper", "Curves by day or by night"),
+    Key("question_mark,f1", "app.help", "Help", "This page", shown=True, display="?"),
+    Key("escape,j", "app.pop_screen", "Back", "Back to the ECG", shown=True, display="esc"),
+    Key("q,ctrl+q", "app.quit", "Quit", "Leave; jobs go on", shown=True, display="q"),
+)
+"""Keys of the training screen."""
+
 SECTIONS = (
     ("The ECG (home, end and page keys while the chart has the focus)", VIEW),
     ("The chart, while it has the focus", CHART),
     ("The list of recordings", RECORDINGS),
     ("Everything else", GENERAL),
+    ("Training", TRAINING),
 )
 """What the help screen lists."""
 

@@ -23,6 +23,7 @@ class Ink(IntEnum):
     NOTE = 3
     MARK = 4
     ALERT = 5
+    SECOND = 6
 
 
 class Canvas:

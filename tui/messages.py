@@ -8,8 +8,12 @@ from textual.message import Message
 
 from precordia.catalog import ModelVersion
 from precordia.client import ServiceHealth
+from precordia.dataset import Dataset, Snapshot
+from precordia.operation import Operation
 from precordia.prediction import Prediction
 from precordia.stored import StoredRecording
+from precordia.training import NetworkInfo, TrainerStatus
+from precordia.training_progress import TrainingProgress
 from tui.traces import Trace
 
 
@@ -99,3 +103,49 @@ class ImportFinished(Message):
         super().__init__()
         self.verdicts = verdicts
         self.first_recording = first_recording
+
+
+class JobsListed(Replaceable):
+    """All training jobs, newest first, and what the trainer can do; without a trainer, what is wrong."""
+
+    def __init__(self, jobs: tuple[Operation, ...], status: TrainerStatus | None, problem: str = "") -> None:
+        super().__init__()
+        self.jobs = jobs
+        self.status = status
+        self.problem = problem
+
+
+class JobSeen(Replaceable):
+    """How far a training job is."""
+
+    def __init__(self, job: str, progress: TrainingProgress) -> None:
+        super().__init__()
+        self.job = job
+        self.progress = progress
+
+
+@dataclass(frozen=True)
+class TrainingChoices:
+    """What a training can be made of: datasets with labels, each with its newest snapshot, networks, models."""
+
+    datasets: tuple[tuple[Dataset, Snapshot | None], ...]
+    networks: tuple[NetworkInfo, ...]
+    models: tuple[ModelVersion, ...]
+
+
+class ChoicesKnown(Message):
+    """What a new training can be made of, or why that is not known."""
+
+    def __init__(self, choices: TrainingChoices | None, problem: str = "") -> None:
+        super().__init__()
+        self.choices = choices
+        self.problem = problem
+
+
+class TrainingAnswered(Message):
+    """The trainer took a job, or said why not."""
+
+    def __init__(self, job: str, problem: str = "") -> None:
+        super().__init__()
+        self.job = job
+        self.problem = problem

@@ -35,6 +35,7 @@ NIGHT = _palette(
     note="#a08580",
     mark="#b98a7f",
     alert="#ffb454",
+    second="#7fb2e5",
 )
 DAY = _palette(
     "day",
@@ -45,6 +46,7 @@ DAY = _palette(
     note="#8a6f6a",
     mark="#7a4a44",
     alert="#b35c00",
+    second="#1f5f9e",
 )
 
 _SCORE_COLOURS = ((0.2, "#6b7d88"), (0.4, "#86a3a6"), (0.6, "#b9b58a"), (0.8, "#e0b866"), (float("inf"), "#f7c948"))

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, aclosing
 
 from precordia.catalog import ModelRef, ModelVersion
-from precordia.client import Addresses, Connection, ServiceHealth, connect, sources_from_paths
-from precordia.errors import PrecordiaError, UnsupportedView
+from precordia.client import (
+    Addresses,
+    BatchImport,
+    Connection,
+    FileVerdict,
+    ServiceHealth,
+    SourceFile,
+    connect,
+    sources_from_paths,
+)
+from precordia.errors import PrecordiaError, ServiceUnavailable, Unauthenticated, UnsupportedView
 from precordia.prediction import PredictInput, Prediction, Priority
 from precordia.record import Hints
 from precordia.stored import StoredRecording
@@ -17,6 +26,8 @@ from tui.traces import traces_of_recording, traces_of_signal
 
 SERVICES = ("ingest", "registry", "inference", "trainer")
 _PAGE = 200
+_FEW_FILES = 8
+"""Files up to which each is imported by a call of its own; more are staged."""
 _FEWEST_LEADS = 3
 """With fewer standard leads a page of twelve is mostly empty; the channels are shown instead."""
 
@@ -97,15 +108,31 @@ class Remote:
         return answers[0]
 
     async def imported(self, paths: Sequence[str], hints: Hints) -> tuple[tuple[ImportVerdict, ...], str]:
-        """Import files one by one: a verdict each, and the id of the first recording that is kept."""
-        verdicts: list[ImportVerdict] = []
-        first = ""
-        for file in await asyncio.to_thread(sources_from_paths, paths):
+        """Import files: a verdict each, in their order, and the id of the first recording that is kept."""
+        files = await asyncio.to_thread(sources_from_paths, paths)
+        verdicts: dict[int, ImportVerdict] = {}
+        kept: dict[int, str] = {}
+        async with aclosing(self._verdicts_on(files, hints)) as answers:
+            async for answer in answers:
+                problem = answer.error.message if answer.error else ""
+                name = files[answer.index].path.name
+                verdicts[answer.index] = ImportVerdict(name, len(answer.recordings), problem)
+                if answer.recordings:
+                    kept[answer.index] = answer.recordings[0].recording_id
+        return tuple(verdicts[index] for index in sorted(verdicts)), kept[min(kept)] if kept else ""
+
+    def _verdicts_on(self, files: Sequence[SourceFile], hints: Hints) -> AsyncGenerator[FileVerdict, None]:
+        """A few files by a call each, many as staged imports."""
+        if len(files) <= _FEW_FILES:
+            return self._one_by_one(files, hints)
+        return BatchImport(self.connection.ingest, hints).run(files)
+
+    async def _one_by_one(self, files: Sequence[SourceFile], hints: Hints) -> AsyncGenerator[FileVerdict, None]:
+        for index, file in enumerate(files):
             try:
                 answer = await self.connection.ingest.import_source(await asyncio.to_thread(file.read), hints)
+                yield FileVerdict(index, str(file.path), answer.recordings, answer.created)
+            except (ServiceUnavailable, Unauthenticated):
+                raise  # no further file can succeed
             except PrecordiaError as error:
-                verdicts.append(ImportVerdict(file.path.name, 0, error.message))
-                continue
-            verdicts.append(ImportVerdict(file.path.name, len(answer.recordings)))
-            first = first or next((recording.recording_id for recording in answer.recordings), "")
-        return tuple(verdicts), first
+                yield FileVerdict(index, str(file.path), error=error)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.console import Group
 from rich.text import Text
 from textual.reactive import reactive
@@ -9,10 +11,12 @@ from textual.widgets import Static
 
 from precordia.manifest import Task
 from precordia.prediction import Prediction, Score
+from precordia.record import Remark
 from tui import palette
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _NAME_COLUMNS = 14
+_REMARK = {True: "bold italic", False: "dim italic"}
 
 
 class Opinion(Static):
@@ -46,12 +50,18 @@ class Opinion(Static):
             ranked = tuple(sorted(prediction.scores, key=lambda score: -score.value))
         lines = [Text(_kind(prediction.task), style="dim")]
         lines += [_line(score, prediction.task, names, bars) for score in ranked]
-        lines += [Text(f"{_at(remark.lead)}{remark.message}", style="dim italic") for remark in prediction.remarks]
-        return lines
+        return lines + said(prediction.remarks)
 
 
-def _at(lead: str) -> str:
-    return f"{lead}: " if lead else ""
+def said(remarks: Iterable[Remark]) -> list[Text]:
+    """A line for each remark, with all the leads it is about; what is wrong with the signal stands out."""
+    leads: dict[tuple[bool, str], list[str]] = {}
+    for remark in remarks:
+        leads.setdefault((remark.code.startswith("quality_"), remark.message), []).append(remark.lead)
+    return [
+        Text(f"{at}: {message}" if (at := " ".join(filter(None, concerned))) else message, _REMARK[of_quality])
+        for (of_quality, message), concerned in sorted(leads.items(), key=lambda entry: not entry[0][0])
+    ]
 
 
 def _kind(task: Task | None) -> str:
