@@ -13,7 +13,7 @@ from precordia.leads import STANDARD_LEADS
 from precordia.record import Signal
 from precordia.shard import ShardRecord, encode_shard
 from precordia.training import TrainingSpec
-from services.trainer.plan import Plan, make_plan
+from services.trainer.planning.plan import Plan, make_plan
 
 RATE_HZ = 50.0
 DURATION_S = 4.0

@@ -14,12 +14,12 @@ from precordia.models.ecg_fm import EcgFm, EcgFmConfig
 from precordia.models.net1d import Net1D, Net1DConfig
 from precordia.models.networks import AGE_AND_SEX, network
 from precordia.models.xresnet1d import XResNet1d, XResNet1dConfig
-from services.trainer.checkpoints import Checkpoints
-from services.trainer.examples import Examples
-from services.trainer.export import check_parity, finished_network, to_onnx
-from services.trainer.loop import Loop, Run, Trained
-from services.trainer.place import Place
-from services.trainer.recipe import DEFAULT
+from services.trainer.learning.checkpoints import Checkpoints
+from services.trainer.learning.loop import Loop, Run, Trained
+from services.trainer.learning.place import Place
+from services.trainer.planning.recipe import DEFAULT
+from services.trainer.publication.export import check_parity, finished_network, to_onnx
+from services.trainer.records.examples import Examples
 from tests.services.trainer.synthetic import LABELS, RATE_HZ, ecg
 
 SAMPLES = 200

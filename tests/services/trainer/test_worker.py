@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -13,23 +14,23 @@ from safetensors.numpy import load_file
 
 from precordia.errors import InvalidTrainingSpec
 from precordia.manifest import Activation, Manifest, Task
-from services.trainer.data import conditioned_split
 from services.trainer.engine import Handle
-from services.trainer.job_folder import CHECKPOINT, LOG, PLAN, JobFolder
-from services.trainer.journal import read_journal
+from services.trainer.job.environment import worker_environment
+from services.trainer.job.folder import CHECKPOINT, LOG, PLAN, JobFolder
+from services.trainer.job.journal import read_journal
 from services.trainer.local_engine import LocalEngine
-from services.trainer.plan import Plan
+from services.trainer.planning.plan import Plan
+from services.trainer.records.data import conditioned_split
 from services.trainer.settings import TrainerSettings
-from services.trainer.worker_environment import worker_environment
 from tests.services.trainer import synthetic
 
 RECORDS = synthetic.records(48)
 CHANGES = {"overrides": synthetic.SMALL | {"max_epochs": 5}}
 
 
-async def prepared(folder: Path, plan: Plan) -> tuple[JobFolder, LocalEngine]:
+async def prepared(folder: Path, plan: Plan, **changes: Any) -> tuple[JobFolder, LocalEngine]:
     """A job's folder with its plan, and data where the worker looks first."""
-    settings = TrainerSettings(home=folder.parent)
+    settings = TrainerSettings(home=folder.parent, **changes)
     shards = synthetic.ShardsInMemory(RECORDS)
     await conditioned_split(shards, plan.splits["train"], plan.manifest(), settings.cache, lambda done, total: None)
     folder.mkdir()
@@ -38,7 +39,7 @@ async def prepared(folder: Path, plan: Plan) -> tuple[JobFolder, LocalEngine]:
     return job, LocalEngine(worker_environment(settings))
 
 
-def ended(engine: LocalEngine, handle: Handle, *, within_s: float = 60) -> None:
+def ended(engine: LocalEngine, handle: Handle, *, within_s: float = 150) -> None:
     until = time.monotonic() + within_s
     while engine.running(handle):
         assert time.monotonic() < until, "the worker does not end"
@@ -46,7 +47,7 @@ def ended(engine: LocalEngine, handle: Handle, *, within_s: float = 60) -> None:
 
 
 def wait_for_epoch(job: JobFolder, epoch: int) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 150
     while not any(entry.payload.get("epoch", 0) >= epoch for entry in read_journal(job.path)):
         assert time.monotonic() < until, (job.path / LOG).read_text()
         time.sleep(0.02)

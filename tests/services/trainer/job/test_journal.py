@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from services.trainer.journal import JOURNAL, JournalWriter, read_journal
+from services.trainer.job.journal import JOURNAL, JournalWriter, read_journal
 
 
 def test_lines_are_read_from_where_a_reader_left(tmp_path: Path) -> None:
@@ -24,6 +24,15 @@ def test_a_line_still_being_written_waits_and_a_later_worker_cuts_it_off(tmp_pat
     later.report("log", {"message": "more"})
     assert [entry.payload["message"] for entry in read_journal(tmp_path)] == ["whole", "more"]
     later.close()
+
+
+def test_networks_of_one_model_have_epochs_of_their_own(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path, 1)
+    for member, epoch in ((1, 1), (1, 2), (2, 1), (2, 1), (1, 2)):
+        writer.report("epoch", {"member": member, "epoch": epoch})
+    said = [(entry.payload["member"], entry.payload["epoch"]) for entry in read_journal(tmp_path)]
+    assert said == [(1, 1), (1, 2), (2, 1)]
+    writer.close()
 
 
 def test_an_epoch_is_said_once_whoever_says_it(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from precordia.models import ecgfounder
 from precordia.models.networks import NET1D, XCEPTION_TIME, Grid
 from precordia.onnx_metadata import manifest_from_metadata
 from precordia.steps import Step
-from services.trainer.published import contract, main
+from services.trainer.weights.published import contract, main
 from tests.precordia.models import published_layouts as layouts
 
 

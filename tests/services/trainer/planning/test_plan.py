@@ -8,8 +8,8 @@ from precordia.errors import InvalidTrainingSpec, NetworkNotFound, PrecordiaErro
 from precordia.manifest import Task
 from precordia.steps import Step
 from precordia.training import Method
-from services.trainer.plan import Plan, make_plan
-from services.trainer.spec_json import TrainingRequest
+from services.trainer.planning.plan import Plan, make_plan
+from services.trainer.planning.spec_json import TrainingRequest
 from tests.services.trainer import synthetic
 
 RECORDS = synthetic.records(8)
@@ -125,3 +125,8 @@ def test_an_input_that_is_asked_for_goes_before_the_published_one() -> None:
     )
     assert (plan.input.rate_hz, plan.input.duration_s, told) == (250, 4, ())
     assert plan.steps[0] == Step("resample", 1, {"rate_hz": 250.0})
+
+
+def test_the_other_labels_of_the_learnt_group_are_learnt_beside() -> None:
+    plan, _ = planned(labels=("QUICK",), label_group="speed", task=Task.MULTILABEL)
+    assert plan.auxiliary == {"shape": ("FAST", "WIDE"), "speed": ("SLOW",)}

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from services.trainer import augment
-from services.trainer.recipe import DEFAULT, PUBLISHED
+from services.trainer.learning import augment
+from services.trainer.planning.recipe import DEFAULT, PUBLISHED
 
 
 @pytest.fixture
@@ -27,6 +27,38 @@ def test_a_crop_is_an_excerpt_with_all_leads_in_step(generator: np.random.Genera
 def test_a_crop_longer_than_the_ecg_changes_nothing(generator: np.random.Generator) -> None:
     x = batch()
     assert augment.crop(x, 500, generator) is x
+
+
+def test_a_shift_moves_each_ecg_and_brings_in_zeros(generator: np.random.Generator) -> None:
+    x = np.broadcast_to(np.arange(1, 201, dtype=np.float32), (64, 12, 200))
+    moved = augment.shift(x, 30, generator)
+    assert moved.shape == x.shape
+    offsets = []
+    for ecg in moved:
+        assert np.array_equal(ecg[0], ecg[11])
+        present = np.flatnonzero(ecg[0])
+        offset = int(present[0] - (ecg[0, present[0]] - 1))
+        assert np.array_equal(ecg[0, present], np.arange(1, 201)[present - offset])
+        assert len(present) == 200 - abs(offset)
+        offsets.append(offset)
+    assert min(offsets) < -20
+    assert max(offsets) > 20
+    assert max(map(abs, offsets)) <= 30
+
+
+def test_a_shift_by_more_than_the_ecg_leaves_silence_and_no_error() -> None:
+    moved = augment.shift(np.ones((200, 1, 5), dtype=np.float32), 20, np.random.default_rng(1))
+    assert set(moved.sum(axis=(1, 2)).tolist()) <= {0.0, 1.0, 2.0, 3.0, 4.0, 5.0}
+    assert (moved == 0).all(axis=(1, 2)).any()
+
+
+def test_light_shifts_and_strong_cuts_out() -> None:
+    x, y = batch(), np.ones((64, 2), dtype=np.float32)
+    for level, samples in (("off", 200), ("light", 200), ("strong", 100)):
+        recipe = DEFAULT.changed({"augmentation": level})
+        varied, _ = augment.augmented(x, y, recipe=recipe, rate_hz=20, generator=np.random.default_rng(0))
+        assert varied.shape == (64, 12, samples)
+        assert np.array_equal(varied, x) == (level == "off")
 
 
 def test_scaling_keeps_the_relation_of_leads(generator: np.random.Generator) -> None:

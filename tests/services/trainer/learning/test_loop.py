@@ -10,11 +10,15 @@ import torch
 from precordia.errors import InternalError, InvalidTrainingSpec
 from precordia.manifest import Task
 from precordia.models.networks import network
-from services.trainer.checkpoints import Checkpoints
-from services.trainer.examples import Examples
-from services.trainer.loop import Loop, Run, Stopped, Trained, one_cycle, predict_logits
-from services.trainer.place import Place
-from services.trainer.recipe import DEFAULT, PUBLISHED, Keep, Recipe
+from services.trainer.job.workplace import Stopped
+from services.trainer.learning.checkpoints import Checkpoints
+from services.trainer.learning.loop import Loop, Run, Trained
+from services.trainer.learning.place import Place
+from services.trainer.learning.schedules import one_cycle
+from services.trainer.learning.scoring import predict_logits
+from services.trainer.planning.recipe import DEFAULT, PUBLISHED, Keep, Recipe
+from services.trainer.records.examples import Examples
+from tests.services.trainer import tiny
 from tests.services.trainer.synthetic import LABELS, RATE_HZ, SMALL, ecg
 
 Events = list[tuple[str, Mapping[str, Any]]]
@@ -97,11 +101,12 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(tmp_path: Pat
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd", "nadam"])
 def test_a_run_that_goes_on_from_a_checkpoint_equals_one_that_never_stopped(tmp_path: Path, optimizer: str) -> None:
     recipe = DEFAULT.changed(SMALL | {"optimizer": optimizer, "keep": "best_loss"})
-    whole, _ = train(run_of(recipe), tmp_path / "whole")
+    run = (run_of if optimizer == "adamw" else tiny.run)(recipe)  # what an optimizer keeps is not the network's affair
+    whole, _ = train(run, tmp_path / "whole")
     steps = iter(range(1000))
     with pytest.raises(Stopped):
-        train(run_of(recipe), tmp_path / "halves", stop=lambda: next(steps) == 13)  # in the third epoch
-    resumed, events = train(run_of(recipe), tmp_path / "halves")
+        train(run, tmp_path / "halves", stop=lambda: next(steps) == 13)  # in the third epoch
+    resumed, events = train(run, tmp_path / "halves")
     assert events[0] == ("log", {"message": "Going on from the checkpoint of epoch 2."})
     assert [payload["epoch"] for kind, payload in events if kind == "epoch"] == [3, 4]
     assert same(whole, resumed)
@@ -110,24 +115,29 @@ def test_a_run_that_goes_on_from_a_checkpoint_equals_one_that_never_stopped(tmp_
 
 def test_a_checkpoint_of_another_plan_is_refused(tmp_path: Path) -> None:
     recipe = DEFAULT.changed(SMALL | {"max_epochs": 1})
-    train(run_of(recipe), tmp_path)
+    train(tiny.run(recipe), tmp_path)
     with pytest.raises(InternalError, match="another plan"):
-        train(run_of(recipe, digest="other"), tmp_path)
+        train(tiny.run(recipe, digest="other"), tmp_path)
 
 
 def test_a_damaged_checkpoint_is_an_error_and_not_a_crash(tmp_path: Path) -> None:
     recipe = DEFAULT.changed(SMALL | {"max_epochs": 1})
-    train(run_of(recipe), tmp_path)
+    train(tiny.run(recipe), tmp_path)
     path = Checkpoints(tmp_path).path
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(InternalError, match="damaged"):
-        train(run_of(recipe), tmp_path)
+        train(tiny.run(recipe), tmp_path)
 
 
 def test_the_published_recipe_finds_its_rate_and_stops_early(tmp_path: Path) -> None:
     recipe = PUBLISHED.changed({"batch_size": 8, "patience": 1, "max_epochs": 6})
-    trained, events = train(run_of(recipe), tmp_path)
-    assert "found by a range test" in events[0][1]["message"]
+    trained, events = train(tiny.run(recipe), tmp_path)
+    assert [kind for kind, _ in events[:3]] == ["phase", "range_test", "log"]
+    assert events[0][1] == {"phase": "range_test"}
+    assert events[1][1] == trained.range_test
+    assert trained.range_test["rate"] == trained.learning_rate
+    assert len(trained.range_test["rates"]) == len(trained.range_test["losses"]) > 10
+    assert "found by a range test" in events[2][1]["message"]
     assert 1e-6 < trained.learning_rate < 0.1
     losses = [row["validation_loss"] for row in trained.history]
     assert trained.kept_epoch == int(np.argmin(losses)) + 1
@@ -136,12 +146,59 @@ def test_the_published_recipe_finds_its_rate_and_stops_early(tmp_path: Path) -> 
 
 def test_the_best_weights_are_kept_where_the_recipe_says_so(tmp_path: Path) -> None:
     recipe = DEFAULT.changed(SMALL | {"keep": Keep.BEST_LOSS.value, "averaging": 0})
-    run = run_of(recipe)
+    run = tiny.run(recipe)
     trained, _ = train(run, tmp_path)
     best = min(trained.history, key=lambda row: row["validation_loss"])
     logits = torch.from_numpy(predict_logits(trained.network, run.validation, 2))
     loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, torch.from_numpy(run.validation.y).double())
     assert float(loss) == pytest.approx(best["validation_loss"], abs=1e-7)
+
+
+def test_the_best_by_area_is_kept_and_waited_for_where_the_recipe_says_so(tmp_path: Path) -> None:
+    recipe = tiny.recipe(keep="best_auroc", patience=2, max_epochs=12, averaging=0, max_learning_rate=0.02)
+    trained, _ = train(tiny.run(recipe), tmp_path)
+    areas = [row["auroc_macro"] for row in trained.history]
+    assert trained.kept_epoch == int(np.argmax(areas)) + 1
+    assert len(areas) == min(12, trained.kept_epoch + 2)
+
+
+def test_regression_which_has_no_area_is_kept_by_its_loss(tmp_path: Path) -> None:
+    recipe = tiny.recipe(keep="best_auroc", averaging=0, max_learning_rate=0.02)
+    trained, _ = train(tiny.run(recipe, task=Task.REGRESSION), tmp_path)
+    losses = [row["validation_loss"] for row in trained.history]
+    assert trained.kept_epoch == int(np.argmin(losses)) + 1
+
+
+def test_an_epoch_says_what_it_took_and_how_long_its_steps_waited_for_data(tmp_path: Path) -> None:
+    trained, events = train(tiny.run(tiny.recipe()), tmp_path)
+    rows = [payload for kind, payload in events if kind == "epoch"]
+    assert all(0 <= row["data_seconds"] <= row["seconds"] for row in rows)
+    assert all("seconds" not in row and "data_seconds" not in row for row in trained.history)
+
+
+def test_a_gpus_precision_is_refused_on_a_cpu_before_anything_is_built(tmp_path: Path) -> None:
+    with pytest.raises(InvalidTrainingSpec, match="float16 needs a GPU"):
+        train(tiny.run(tiny.recipe(precision="float16"), build=lambda: pytest.fail("built")), tmp_path)
+
+
+def test_the_range_test_leaves_no_trace_in_the_run(tmp_path: Path) -> None:
+    found, _ = train(tiny.run(tiny.recipe(max_learning_rate=0, dropout=0.5)), tmp_path / "found")
+    stated, _ = train(tiny.run(tiny.recipe(max_learning_rate=found.learning_rate, dropout=0.5)), tmp_path / "stated")
+    assert same(found, stated)
+    assert found.history == stated.history
+    assert stated.range_test == {}
+
+
+def test_the_range_tests_curve_survives_a_stop(tmp_path: Path) -> None:
+    asked = iter(range(10_000))
+    run = tiny.run(tiny.recipe(max_learning_rate=0))
+    with pytest.raises(Stopped):
+        train(run, tmp_path / "halves", stop=lambda: next(asked) == 75)
+    resumed, events = train(run, tmp_path / "halves")
+    whole, _ = train(run, tmp_path / "whole")
+    assert "range_test" not in [kind for kind, _ in events]
+    assert resumed.range_test == whole.range_test
+    assert same(resumed, whole)
 
 
 def test_reduced_precision_learns_too_and_keeps_its_weights_whole(tmp_path: Path) -> None:
@@ -189,4 +246,4 @@ def test_the_rate_rises_to_its_highest_and_falls_to_nothing() -> None:
 
 def test_one_ecg_is_too_few(tmp_path: Path) -> None:
     with pytest.raises(InvalidTrainingSpec, match="two ECGs"):
-        train(run_of(DEFAULT.changed(SMALL), train=made(1, 0)), tmp_path)
+        train(tiny.run(DEFAULT.changed(SMALL), train=made(1, 0)), tmp_path)

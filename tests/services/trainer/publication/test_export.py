@@ -10,7 +10,7 @@ from precordia.leads import STANDARD_LEADS
 from precordia.manifest import Activation, InputSpec, Manifest, Output, Task
 from precordia.models.networks import network
 from precordia.onnx_metadata import manifest_from_metadata
-from services.trainer.export import OPSET, check_parity, finished_network, to_onnx, weights_file
+from services.trainer.publication.export import OPSET, check_parity, finished_network, to_onnx, weights_file
 
 MANIFEST = Manifest(
     InputSpec("ecg", STANDARD_LEADS, 50.0, 4.0),

@@ -13,9 +13,9 @@ from precordia.models.networks import AGE_AND_SEX
 from precordia.record import Sex
 from services.inference.engine import Session, Tensor, TensorSpec
 from services.inference.scoring import EcgJob, Scored, Scorer
-from services.trainer.data import conditioned_split, examples
-from services.trainer.examples import draw_validation
-from services.trainer.plan import Plan
+from services.trainer.planning.plan import Plan
+from services.trainer.records.data import conditioned_split, examples
+from services.trainer.records.examples import draw_validation
 from tests.services.inference.graphs import SAMPLES, contract, levels
 from tests.services.trainer import synthetic
 
