@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from precordia.errors import RecordingNotFound
-from precordia.record import Sex, Signal
+from precordia.record import Recording, Sex, Signal
 from precordia.stored import StoredRecording
 
 
@@ -19,8 +19,11 @@ class MemoryRecordings:
     async def signal(self, recording_id: str, leads: Sequence[str] = ()) -> tuple[Signal, StoredRecording]:
         if recording_id not in self.signals:
             raise RecordingNotFound("No recording has this id.", name=recording_id)
+        return self.signals[recording_id], await self.get_recording(recording_id)
+
+    async def get_recording(self, recording_id: str) -> StoredRecording:
         signal = self.signals[recording_id]
-        stored = StoredRecording(
+        return StoredRecording(
             recording_id,
             "one.csv",
             "0" * 64,
@@ -35,4 +38,6 @@ class MemoryRecordings:
             age_years=self.age_years,
             sex=Sex.FEMALE,
         )
-        return signal, stored
+
+    async def native_recording(self, recording_id: str) -> Recording:
+        raise RecordingNotFound("These have no source.", name=recording_id)

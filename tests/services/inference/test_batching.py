@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import pytest
 
@@ -22,52 +22,8 @@ from precordia.errors import (
 )
 from precordia.prediction import Priority
 from services.inference.batching import Batcher, BatchPolicy
-
-
-class TimedEngine:
-    """Answers each number with its square, after a + b * n seconds; can be held at a gate."""
-
-    def __init__(self, a: float = 0.0, b: float = 0.0) -> None:
-        self.a, self.b = a, b
-        self.batches: list[list[int]] = []
-        self.gate = threading.Event()
-        self.gate.set()
-        self.entered = threading.Semaphore(0)
-
-    def __call__(self, jobs: Sequence[int]) -> Sequence[int | PrecordiaError]:
-        self.batches.append(list(jobs))
-        self.entered.release()
-        self.gate.wait(10)
-        if self.a or self.b:
-            time.sleep(self.a + self.b * len(jobs))
-        return [InvalidModel("negative") if job < 0 else job * job for job in jobs]
-
-    def hold(self) -> None:
-        self.gate.clear()
-
-    @property
-    def order(self) -> list[int]:
-        return [job for batch in self.batches for job in batch]
-
-
-@contextmanager
-def batcher(engine: TimedEngine, **policy: float) -> Iterator[Batcher[int, int]]:
-    made: Batcher[int, int] = Batcher(engine, BatchPolicy(**policy))  # type: ignore[arg-type]  # numbers by name
-    try:
-        yield made
-    finally:
-        engine.gate.set()
-        made.close(timeout_s=10)
-
-
-@contextmanager
-def held(engine: TimedEngine, **policy: float) -> Iterator[Batcher[int, int]]:
-    """A batcher whose only worker is busy with job 0, so that what follows queues."""
-    engine.hold()
-    with batcher(engine, **policy) as made:
-        made.submit([0])
-        assert engine.entered.acquire(timeout=5)
-        yield made
+from services.inference.waiting import Call
+from tests.services.inference.timed_engine import TimedEngine, batcher, held
 
 
 def test_each_answer_goes_to_its_own_future() -> None:
@@ -75,28 +31,6 @@ def test_each_answer_goes_to_its_own_future() -> None:
         futures = made.submit(list(range(20)))
         assert [future.result(5) for future in futures] == [n * n for n in range(20)]
     assert made.counts.executed == 20
-
-
-def test_stat_goes_before_routine_before_background_and_fifo_within() -> None:
-    engine = TimedEngine()
-    with held(engine) as made:
-        made.submit([31, 32], priority=Priority.BACKGROUND)
-        made.submit([21, 22], priority=Priority.ROUTINE)
-        made.submit([11, 12], priority=Priority.STAT)
-        last = made.submit([33], priority=Priority.BACKGROUND)
-        engine.gate.set()
-        last[0].result(5)
-    assert engine.order == [0, 11, 12, 21, 22, 31, 32, 33]
-
-
-def test_a_class_that_is_passed_over_long_enough_gets_its_turn() -> None:
-    engine = TimedEngine()
-    with held(engine, patience=4) as made:
-        background = made.submit([99], priority=Priority.BACKGROUND)
-        made.submit(list(range(1, 21)), priority=Priority.STAT)
-        engine.gate.set()
-        background[0].result(5)
-    assert engine.order.index(99) == 5
 
 
 def test_one_item_too_many_is_refused_and_says_when_to_come_back() -> None:
@@ -109,6 +43,27 @@ def test_one_item_too_many_is_refused_and_says_when_to_come_back() -> None:
         assert made.depth == 3
         assert made.counts.refused == 1
         engine.gate.set()
+
+
+def test_what_would_be_refused_can_be_asked_without_queueing_it() -> None:
+    with held(TimedEngine(), capacity=3, item_s=0.2) as made:
+        made.submit([1, 2])
+        made.check(1, Call())
+        with pytest.raises(Overloaded):
+            made.check(2, Call())
+        with pytest.raises(Overloaded, match="deadline"):
+            made.check(1, Call(deadline=time.monotonic() + 0.3))
+        with pytest.raises(TooLarge):
+            made.check(4, Call())
+        assert (made.depth, made.counts.refused) == (2, 3)
+
+
+def test_asking_for_room_takes_nobodys_place() -> None:
+    with held(TimedEngine(), capacity=2) as made:
+        waiting = made.submit([1, 2], priority=Priority.BACKGROUND)
+        made.check(1, Call(Priority.STAT))
+        assert made.depth == 2
+        assert not any(future.done() for future in waiting)
 
 
 def test_a_request_is_queued_whole_or_not_at_all() -> None:
@@ -227,8 +182,14 @@ async def test_answers_never_cross_under_500_concurrent_randomised_requests() ->
             await asyncio.sleep(draw.random() * 0.05)
             jobs = [number * 1000 + part for part in range(draw.randint(1, 6))]
             deadline = time.monotonic() + 0.01 if draw.random() < 0.1 else None
-            futures = made.submit(jobs, priority=draw.choice(list(Priority)), deadline=deadline)
             nonlocal submitted
+            try:
+                futures = made.submit(
+                    jobs, priority=draw.choice(list(Priority)), deadline=deadline, caller=str(number % 5)
+                )
+            except Overloaded:
+                assert deadline is not None
+                return "refused"
             submitted += len(jobs)
             try:
                 async with asyncio.timeout(0.005 if draw.random() < 0.1 else 30):
@@ -255,3 +216,104 @@ def test_batches_pay_where_a_run_has_a_fixed_cost() -> None:
         engine.gate.set()
         assert [future.result(5) for future in futures] == [n * n for n in range(64)]
     assert [len(batch) for batch in engine.batches[1:]] == [16, 16, 16, 16]
+
+
+def test_what_expires_is_answered_at_its_deadline_and_not_when_its_turn_comes() -> None:
+    engine = TimedEngine()
+    with held(engine) as made:
+        began = time.monotonic()
+        soon = made.submit([1], deadline=began + 0.1)
+        sooner = made.submit([2], deadline=began + 0.05)
+        stays = made.submit([3], deadline=began + 60)
+        with pytest.raises(DeadlineExceeded):
+            sooner[0].result(5)
+        assert 0.05 <= time.monotonic() - began < 0.09
+        with pytest.raises(DeadlineExceeded):
+            soon[0].result(5)
+        assert 0.1 <= time.monotonic() - began < 0.2
+        assert made.depth == 1
+        engine.gate.set()
+        assert stays[0].result(5) == 9
+    assert engine.order == [0, 3]
+    assert made.counts.dropped_expired == 2
+
+
+def test_work_that_cannot_be_done_in_time_is_not_begun() -> None:
+    engine = TimedEngine()
+    with batcher(engine, item_s=0.5) as made:
+        with pytest.raises(DeadlineExceeded):
+            made.submit([1], deadline=time.monotonic() + 0.2)[0].result(5)
+        assert made.submit([2], deadline=time.monotonic() + 5)[0].result(5) == 4
+    assert engine.order == [2]
+
+
+def test_an_expectation_that_admits_nothing_is_given_up() -> None:
+    """The model was measured at 0.5 s where it now takes none: deadlines of 0.1 s are kept again after a while."""
+    engine = TimedEngine()
+    with batcher(engine, item_s=0.5) as made:
+        for _ in range(100):
+            try:
+                made.submit([3], deadline=time.monotonic() + 0.1)[0].result(5)
+                break
+            except DeadlineExceeded:
+                pass
+    assert engine.order == [3]
+
+
+def test_a_queue_too_long_for_the_deadline_refuses_at_once() -> None:
+    engine = TimedEngine()
+    with held(engine, item_s=0.1) as made:
+        made.submit(list(range(1, 11)))
+        with pytest.raises(Overloaded) as refusal:
+            made.submit([99], deadline=time.monotonic() + 0.5)
+        # 10 before it, a quarter for caution, and its own run: 1.35 s, of which 0.5 s are there.
+        assert refusal.value.retry_after_s == pytest.approx(0.85, abs=0.02)
+        urgent = made.submit([98], deadline=time.monotonic() + 0.5, priority=Priority.STAT)
+        patient = made.submit([97], deadline=time.monotonic() + 2.0)
+        engine.gate.set()
+        assert (urgent[0].result(5), patient[0].result(5)) == (98**2, 97**2)
+    assert made.counts.refused == 1
+
+
+def test_a_batch_that_waits_for_company_leaves_out_who_went_away() -> None:
+    engine = TimedEngine()
+    with batcher(engine, max_batch=8, max_delay_s=0.2) as made:
+        gone, stays = made.submit([1, 2])
+        time.sleep(0.02)
+        assert gone.cancel()
+        assert stays.result(5) == 4
+    assert engine.batches == [[2]]
+    assert made.counts.dropped_cancelled == 1
+
+
+def test_a_batch_does_not_wait_beyond_what_its_deadlines_allow() -> None:
+    engine = TimedEngine()
+    with batcher(engine, max_batch=8, max_delay_s=5.0, item_s=0.005) as made:
+        assert made.submit([3], deadline=time.monotonic() + 0.3)[0].result(5) == 9
+        assert made.submit([4], deadline=time.monotonic() + 0.3)[0].result(0.4) == 16
+
+
+def test_several_workers_fill_one_batch_after_the_other() -> None:
+    engine = TimedEngine()
+    with batcher(engine, max_batch=8, workers=3, max_delay_s=0.3) as made:
+        futures = []
+        for number in range(8):
+            futures += made.submit([number])
+            time.sleep(0.005)
+        assert [future.result(5) for future in futures] == [n * n for n in range(8)]
+    assert engine.batches == [list(range(8))]
+
+
+@pytest.mark.skipif(not hasattr(os, "PRIO_PROCESS"), reason="niceness of threads is Linux's")
+def test_quiet_workers_run_in_idle_time() -> None:
+    found = []
+
+    def run(jobs: Sequence[int]) -> Sequence[int]:
+        found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        return list(jobs)
+
+    made: Batcher[int, int] = Batcher(run, BatchPolicy(nice=19))
+    made.submit([1])[0].result(5)
+    made.close(timeout_s=5)
+    assert found == [19]
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) < 19

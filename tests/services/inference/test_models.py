@@ -2,19 +2,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import onnx
 import pytest
 
-from precordia.catalog import ModelRef
-from precordia.errors import AliasNotFound, InvalidModel, ModelNotFound, ServiceUnavailable
+from precordia.catalog import ModelRef, ModelVersion
+from precordia.errors import AliasNotFound, FailedPrecondition, InvalidModel, ModelNotFound, ServiceUnavailable
 from precordia.prediction import PredictInput
 from services.inference.engine import Device, OnnxRuntimeEngine
-from services.inference.loading import ModelLoader, ServingLimits
+from services.inference.loading import ModelLoader, ServingModel
 from services.inference.models import Models
 from services.inference.predictor import Predictor
-from services.inference.profile import ProfileCache
+from services.inference.profile import ServingLimits
+from services.inference.profile_cache import ProfileCache
 from services.inference.scoring import EcgJob
 from tests.services.inference.graphs import bias_graph, contract, levels
 from tests.services.inference.memory_recordings import MemoryRecordings
@@ -225,3 +228,104 @@ async def test_a_move_that_overtakes_the_registrys_answer_is_not_missed(
     await registry.publish("m", contract("a"), bias_graph(2.0), alias="champion")
     await first
     assert await answer(models, CHAMPION) == 2.0
+
+
+class WeighedLoader(ModelLoader):
+    """Loads real models, and says of each that it takes as many MiB as its only score."""
+
+    def load(self, version: ModelVersion, graph: bytes, *, quiet: bool = False) -> ServingModel:
+        made = super().load(version, graph, quiet=quiet)
+        mib = int(onnx.numpy_helper.to_array(onnx.load_from_string(graph).graph.initializer[-1])[0])
+        return replace(made, memory_bytes=mib * 2**20)
+
+
+@pytest.fixture
+async def budgeted(registry: MemoryRegistry, tmp_path: Path) -> AsyncIterator[Models]:
+    loader = WeighedLoader(OnnxRuntimeEngine(device=Device.CPU), ServingLimits(), ProfileCache(tmp_path))
+    made = Models(registry, loader, memory_bytes=100 * 2**20)
+    yield made
+    await made.close()
+
+
+async def test_the_memory_budget_lets_go_of_the_models_unused_for_longest(
+    registry: MemoryRegistry, budgeted: Models
+) -> None:
+    for name, mib in (("a", 40.0), ("b", 30.0), ("c", 30.0), ("d", 60.0)):
+        await registry.publish(name, contract("x"), bias_graph(mib))
+    for name in "abc":
+        await answer(budgeted, ModelRef(name))
+    assert [model.name for model in budgeted.loaded()] == ["a", "b", "c"]
+    assert [model.memory_bytes for model in budgeted.loaded()] == [40 * 2**20, 30 * 2**20, 30 * 2**20]
+    assert await answer(budgeted, ModelRef("a")) == 40.0
+    assert await answer(budgeted, ModelRef("d")) == 60.0  # with c and a it would be 130, with a 100
+    assert [model.name for model in budgeted.loaded()] == ["a", "d"]
+    assert await answer(budgeted, ModelRef("b")) == 30.0
+    assert [model.name for model in budgeted.loaded()] == ["b", "d"]
+
+
+async def test_a_model_larger_than_the_budget_is_refused_with_both_figures(
+    registry: MemoryRegistry, budgeted: Models
+) -> None:
+    await registry.publish("a", contract("x"), bias_graph(50.0))
+    await registry.publish("big", contract("x"), bias_graph(101.0))
+    assert await answer(budgeted, ModelRef("a")) == 50.0
+    with pytest.raises(FailedPrecondition, match=r"big:1 takes 101 MiB, and models may take 100 together"):
+        await answer(budgeted, ModelRef("big"))
+    assert [model.name for model in budgeted.loaded()] == ["a"]
+
+
+async def test_a_file_larger_than_the_budget_is_not_even_fetched(registry: MemoryRegistry, tmp_path: Path) -> None:
+    loader = ModelLoader(OnnxRuntimeEngine(device=Device.CPU), ServingLimits(), ProfileCache(tmp_path))
+    made = Models(registry, loader, memory_bytes=100)
+    await registry.publish("big", contract("x"), bias_graph(1.0))
+    with pytest.raises(FailedPrecondition, match="MEMORY_MIB"):
+        await answer(made, ModelRef("big"))
+    assert registry.fetched == 0
+    await made.close()
+
+
+async def test_a_model_in_use_stays_over_the_budget_until_it_is_not(registry: MemoryRegistry, budgeted: Models) -> None:
+    await registry.publish("a", contract("x"), bias_graph(60.0))
+    await registry.publish("b", contract("x"), bias_graph(70.0))
+    async with budgeted.use(ModelRef("a")):
+        async with budgeted.use(ModelRef("b")):
+            assert [model.name for model in budgeted.loaded()] == ["a", "b"]
+        assert [model.name for model in budgeted.loaded()] == ["a"]
+
+
+async def test_a_copy_counts_for_the_budget_and_ends_with_its_use(registry: MemoryRegistry, budgeted: Models) -> None:
+    await registry.publish("a", contract("x"), bias_graph(60.0))
+    await registry.publish("b", contract("x"), bias_graph(50.0))
+    assert await answer(budgeted, ModelRef("a")) == 60.0
+    async with budgeted.copy(ModelRef("b")) as copy:
+        assert budgeted.loaded() == []  # a made room
+        (future,) = copy.serving.batcher.submit([EcgJob(levels(0.0))])
+        assert (await asyncio.wrap_future(future)).values.tolist() == [50.0]
+        assert copy.serving.batcher.policy.nice == 19
+    await asyncio.sleep(0.1)
+    with pytest.raises(ServiceUnavailable):
+        copy.serving.batcher.submit([EcgJob(levels(0.0))])
+    assert await answer(budgeted, ModelRef("a")) == 60.0
+    assert await answer(budgeted, ModelRef("a")) == 60.0
+    assert [model.name for model in budgeted.loaded()] == ["a"]
+
+
+async def test_a_profile_measured_for_fewer_sessions_is_not_kept_for_more(
+    registry: MemoryRegistry, tmp_path: Path
+) -> None:
+    await registry.publish("m", contract("a"), bias_graph(0.5))
+    measured = []
+    for sessions in (2, 0):
+        limits = ServingLimits(workers=4, sessions=sessions)
+        loader = ModelLoader(OnnxRuntimeEngine(device=Device.CPU, intra_op_threads=1), limits, ProfileCache(tmp_path))
+        made = Models(registry, loader)
+        await made.load(ModelRef("m"))
+        measured.append(made.held()[0].serving.profile.rates)
+        await made.close()
+    assert measured[0].keys() != measured[1].keys(), "what was measured with two sessions says nothing of four"
+
+
+async def test_a_base_whose_last_layer_is_untrained_gives_no_scores(registry: MemoryRegistry, models: Models) -> None:
+    await registry.publish("base", replace(contract("a"), origin={"head": "untrained"}), bias_graph(0.5))
+    with pytest.raises(FailedPrecondition, match="Fine-tune it"):
+        await answer(models, ModelRef("base"))

@@ -23,6 +23,7 @@ from precordia.client import Addresses, Connection, connect
 from precordia.leads import STANDARD_LEADS
 from precordia.manifest import CoInput, Manifest, Task
 from precordia.oip import inference_pb2, inference_pb2_grpc
+from precordia.prediction import PredictInput
 from precordia.rpc.server import serving
 from services.inference.__main__ import build as build_inference
 from services.inference.engine import Device
@@ -30,7 +31,7 @@ from services.inference.settings import InferenceSettings
 from services.registry.__main__ import build as build_registry
 from services.registry.settings import RegistrySettings
 from tests.services.inference import ecg_study
-from tests.services.inference.graphs import SAMPLES, contract, linear_graph
+from tests.services.inference.graphs import SAMPLES, contract, levels, linear_graph
 
 ROOT = Path(__file__).parents[3]
 
@@ -75,6 +76,8 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tupl
             apart = 1.0 if name == "m" else 2.0  # models of one digest would be one
             await publish(connection, name, two_outputs(10 * apart), names, "champion")
             await publish(connection, name, two_outputs(apart - 1), names)
+        await publish(connection, "gone", two_outputs(20.0), names, "champion")
+        await publish(connection, "gone", two_outputs(41.0), names)
         await publish(connection, "counted", two_outputs(3.0), names)
         await publish(connection, "idle", two_outputs(4.0), names)
         aged = linear_graph(np.zeros((12, 1)), np.zeros(1), co_inputs=1)
@@ -300,6 +303,37 @@ async def test_models_are_loaded_and_unloaded(served: tuple[Connection, str]) ->
     assert told["config"][0] == "StatusCode.INVALID_ARGUMENT"
 
 
+async def test_what_was_unloaded_is_unavailable_until_it_is_loaded_or_asked_for(
+    served: tuple[Connection, str],
+) -> None:
+    connection, at = served
+    told = await triton("unloading", at)
+    lazy, loaded, gone = ["READY", "loaded by its first request"], ["READY", ""], ["UNAVAILABLE", "unloaded"]
+    assert told["untouched"] == {"ready": [True, True, True], "index": {"2": lazy}}
+    assert told["never_loaded"] == {"ready": [False, True, True], "index": {"2": gone}}
+    assert told["loaded"] == {"ready": [True, True, True], "index": {"1": loaded, "2": loaded}}
+    assert told["old_unloaded"] == {"ready": [True, False, False], "index": {"1": gone, "2": loaded}}
+    assert told["all_unloaded"] == {"ready": [False, False, False], "index": {"1": gone, "2": gone}}
+    for status, message in told["looked"][:2]:  # looking does not bring it back
+        assert (status, message) == (
+            "StatusCode.UNAVAILABLE",
+            "Model gone was unloaded. Load it, or send it a request.",
+        )
+    assert told["looked"][2] == "gone"
+    assert told["still"] == told["all_unloaded"]
+    assert told["only_ready"] == []
+    assert told["twice"] == ["StatusCode.NOT_FOUND", "Model gone is not loaded."]
+    assert told["scores"] == [[42.5, 41.5]]
+    assert told["asked_for"] == {"ready": [True, False, False], "index": {"1": gone, "2": loaded}}
+    assert told["back"] == {"ready": [True, True, True], "index": {"1": loaded, "2": loaded}}
+    # A request of our own protocol brings version 1 back as well.
+    champion = ModelRef("gone", alias="champion")
+    (prediction,) = await connection.inference.predict(champion, [PredictInput(signal=levels(0.5))])
+    assert prediction.version == 1
+    (ready,) = await triton("champion_of_gone", at)
+    assert ready is True
+
+
 async def test_statistics_count_what_happened(served: tuple[Connection, str]) -> None:
     connection, at = served
     told = await triton("statistics", at)
@@ -330,8 +364,9 @@ async def test_statistics_count_what_happened(served: tuple[Connection, str]) ->
 async def test_answers_do_not_cross_when_many_ask_and_some_hang_up(served: tuple[Connection, str]) -> None:
     _, at = served
     outcomes = await triton("concurrent", at)
-    assert outcomes.keys() <= {"right", "DEADLINE_EXCEEDED"}
-    assert outcomes["right"] >= 200
+    in_a_hurry = outcomes.pop("hurried")  # theirs may be too late, or refused at once as a queue too long for them
+    assert outcomes.keys() <= {"right", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"}
+    assert 300 - outcomes["right"] <= in_a_hurry < 100
 
 
 async def test_a_full_queue_is_said_so(served: tuple[Connection, str]) -> None:

@@ -16,10 +16,11 @@ from precordia.manifest import CoInput, Task
 from precordia.prediction import PredictInput
 from precordia.record import Remark
 from services.inference.engine import Device, Engine, OnnxRuntimeEngine, Session, Tensor
-from services.inference.loading import ModelLoader, ServingLimits
+from services.inference.loading import ModelLoader
 from services.inference.models import Models
 from services.inference.predictor import Predictor
-from services.inference.profile import ProfileCache
+from services.inference.profile import ServingLimits
+from services.inference.profile_cache import ProfileCache
 from tests.services.inference.graphs import bias_graph, contract, levels, linear_graph
 from tests.services.inference.memory_recordings import MemoryRecordings
 from tests.services.inference.memory_registry import MemoryRegistry
@@ -51,7 +52,7 @@ class SlowEngine(Engine):
     device = "slow"
     session: SlowSession
 
-    def load(self, graph: bytes) -> Session:
+    def load(self, graph: bytes, *, threads: int = 0) -> Session:
         self.session = SlowSession(OnnxRuntimeEngine(device=Device.CPU).load(graph))
         return self.session
 

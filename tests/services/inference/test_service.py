@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from precordia.catalog import Lineage, ModelRef
-from precordia.client import Addresses, Connection, connect
+from precordia.client import Connection
 from precordia.dataset import LabelScheme, SplitRef, SplitRule
 from precordia.errors import (
     DeadlineExceeded,
@@ -27,44 +24,11 @@ from precordia.errors import (
 from precordia.manifest import Manifest, Task
 from precordia.operation import Operation, OperationState
 from precordia.prediction import PredictInput, Priority
-from precordia.rpc.server import serving
 from precordia.signal import condition
-from services.inference.__main__ import build as build_inference
-from services.inference.engine import Device
-from services.inference.settings import InferenceSettings
-from services.ingest.__main__ import build as build_ingest
-from services.ingest.settings import IngestSettings
-from services.registry.__main__ import build as build_registry
-from services.registry.settings import RegistrySettings
 from tests.services.inference import ecg_study
 from tests.services.inference.graphs import bias_graph, contract, levels
 
 WAY, SLOW = ModelRef("way"), ModelRef("slow")
-
-
-@pytest.fixture
-async def precordia(tmp_path: Path) -> AsyncIterator[Connection]:
-    """Registry, ingest and inference on free ports, in this process."""
-    async with contextlib.AsyncExitStack() as stack:
-        registry = build_registry(
-            RegistrySettings(home=tmp_path, listen="127.0.0.1:0", publish_shipped=False, drain_s=2)
-        )
-        registry_at = await stack.enter_async_context(serving(registry))
-        ingest = build_ingest(IngestSettings(home=tmp_path, listen="127.0.0.1:0", drain_s=2))
-        ingest_at = await stack.enter_async_context(serving(ingest))
-        settings = InferenceSettings(
-            home=tmp_path,
-            listen="127.0.0.1:0",
-            registry=registry_at,
-            ingest=ingest_at,
-            device=Device.CPU,
-            sessions=1,
-            queue_capacity=256,
-            drain_s=2,
-        )
-        inference_at = await stack.enter_async_context(serving(build_inference(settings)))
-        addresses = Addresses(ingest=ingest_at, inference=inference_at, registry=registry_at, trainer="127.0.0.1:9")
-        yield await stack.enter_async_context(connect(addresses))
 
 
 async def publish(precordia: Connection, name: str, graph: bytes, manifest: Manifest, *aliases: str) -> None:
@@ -164,7 +128,7 @@ async def test_a_deadline_ends_the_wait_and_the_work(precordia: Connection) -> N
     loaded = await precordia.inference.load(SLOW)
     count = min(256, int(2000 / loaded.measured_ms[1]) + 1)
     with pytest.raises(DeadlineExceeded):
-        await precordia.inference.predict(SLOW, [PredictInput(signal=levels(0.1))] * count, timeout_s=0.2)
+        await precordia.inference.predict(SLOW, [PredictInput(signal=levels(0.1))] * count, timeout_s=0.7)
     await _settled(precordia)
     (after,) = await precordia.inference.loaded()
     assert after.dropped_expired + after.dropped_cancelled > 0

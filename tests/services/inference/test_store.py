@@ -13,7 +13,7 @@ from precordia.manifest import Task
 from precordia.prediction import Prediction, Score
 from precordia.record import Remark
 from precordia.storage.database import open_database
-from services.inference.store import KeptPrediction, PredictionStore, Truth
+from services.inference.store import PlacedPrediction, PredictionStore, Truth
 
 POSTGRESQL = "postgresql+psycopg://postgres@127.0.0.1:5432/test"
 
@@ -59,25 +59,25 @@ def prediction(number: int) -> Prediction:
 def test_predictions_come_back_as_they_were(store: PredictionStore) -> None:
     truth = Truth(("MI",), {"qt_ms": 400.5}, "p1", True)
     refused = Prediction("m", 3, "d", None, error_reason="MISSING_LEAD", error_message="No V1.")
-    kept = [KeptPrediction(0, prediction(1), truth), KeptPrediction(1, refused)]
+    kept = [PlacedPrediction(0, prediction(1), truth), PlacedPrediction(1, refused)]
     store.add("op", kept)
     assert list(store.all("op")) == kept
 
 
 def test_places_that_are_taken_keep_what_they_have(store: PredictionStore) -> None:
-    store.add("op", [KeptPrediction(0, prediction(1))])
-    store.add("op", [KeptPrediction(0, prediction(7)), KeptPrediction(1, prediction(2))])
+    store.add("op", [PlacedPrediction(0, prediction(1))])
+    store.add("op", [PlacedPrediction(0, prediction(7)), PlacedPrediction(1, prediction(2))])
     assert [one.prediction for one in store.all("op")] == [prediction(1), prediction(2)]
     assert store.next_position("op") == 2
     assert store.next_position("another") == 0
 
 
 def test_pages_follow_each_other_without_gap_or_repetition(store: PredictionStore) -> None:
-    store.add("op", [KeptPrediction(number, prediction(number)) for number in range(25)])
+    store.add("op", [PlacedPrediction(number, prediction(number)) for number in range(25)])
     found, token, pages = [], "", 0
     while True:
         page, token = store.page("op", page_size=10, page_token=token)
-        found += page
+        found += [one.prediction for one in page]
         pages += 1
         if not token:
             break

@@ -15,10 +15,11 @@ from precordia.errors import DeadlineExceeded, InvalidArgument, InvalidModel, Pr
 from precordia.manifest import Task
 from precordia.prediction import PredictInput, Priority
 from services.inference.engine import Device, OnnxRuntimeEngine, Session, Tensor
-from services.inference.loading import ModelLoader, ServingLimits
+from services.inference.loading import ModelLoader
 from services.inference.models import Models
 from services.inference.predictor import Predictor
-from services.inference.profile import ProfileCache
+from services.inference.profile import ServingLimits
+from services.inference.profile_cache import ProfileCache
 from services.inference.running import Runner
 from services.inference.scoring import EcgJob, Scored, Scorer
 from services.inference.statistics import Phases, ServingStatistics

@@ -83,6 +83,55 @@ def repository(address: str) -> dict[str, Any]:
         }
 
 
+def unloading(address: str) -> dict[str, Any]:
+    """What scripts do that wait until a model is gone, and what brings it back."""
+    with triton.InferenceServerClient(address) as client:
+
+        def seen() -> Any:
+            return {
+                "ready": [client.is_model_ready("gone", version) for version in ("", "1", "champion")],
+                "index": {
+                    entry.version: [entry.state, entry.reason]
+                    for entry in client.get_model_repository_index().models
+                    if entry.name == "gone"
+                },
+            }
+
+        told: dict[str, Any] = {"untouched": seen()}
+        client.unload_model("gone")  # nothing of it is loaded; its first request would
+        told["never_loaded"] = seen()
+        client.load_model("gone")
+        client.load_model("gone:1")
+        told["loaded"] = seen()
+        client.unload_model("gone:1")
+        told["old_unloaded"] = seen()
+        client.unload_model("gone")
+        told["all_unloaded"] = seen()
+        told["looked"] = [
+            refused(lambda: client.get_model_metadata("gone")),
+            refused(lambda: client.get_model_config("gone")),
+            client.get_inference_statistics("gone", as_json=True)["model_stats"][0]["name"],
+        ]
+        told["still"] = seen()
+        told["only_ready"] = [
+            entry.name
+            for entry in client._client_stub.RepositoryIndex(service_pb2.RepositoryIndexRequest(ready=True)).models
+            if entry.name == "gone"
+        ]
+        told["twice"] = refused(lambda: client.unload_model("gone"))
+        told["scores"] = client.infer("gone", [as_input(ecgs(0.5))]).as_numpy("scores").tolist()
+        told["asked_for"] = seen()
+        client.load_model("gone@champion")
+        told["back"] = seen()
+        client.unload_model("gone@champion")
+        return told
+
+
+def champion_of_gone(address: str) -> list[bool]:
+    with triton.InferenceServerClient(address) as client:
+        return [client.is_model_ready("gone", "champion")]
+
+
 def _loaded(client: Any) -> list[str]:
     entries = client.get_model_repository_index().models
     return [f"{entry.name}:{entry.version}" for entry in entries if entry.name == "shelf" and not entry.reason]
@@ -191,8 +240,8 @@ def errors(address: str) -> dict[str, Any]:
             "shared": ask(shared),
             "statistics": refused(lambda: client.get_inference_statistics("nobody")),
             "trace": refused(lambda: client.get_trace_settings()),
-            "late": ask(*[as_input(ecgs(*[0.1] * 200))], model="slow", timeout=100_000),
-            "hung_up": ask(*[as_input(ecgs(*[0.1] * 200))], model="slow", client_timeout=0.1),
+            "late": ask(*[as_input(ecgs(*[0.1] * 200))], model="slow", timeout=40_000),
+            "hung_up": ask(*[as_input(ecgs(*[0.1] * 200))], model="slow", client_timeout=0.04),
         }
 
 
@@ -237,13 +286,13 @@ def concurrent(address: str) -> dict[str, Any]:
     """300 requests of 1 to 4 ECGs at once, each with levels of its own; some hang up."""
 
     async def run() -> dict[str, Any]:
-        random = np.random.default_rng(5)
+        hurried = np.random.default_rng(5).random(300) < 0.2
         room = asyncio.Semaphore(60)  # 2.5 ECGs each: the queue has 256 places
         async with triton_aio.InferenceServerClient(address) as client:
 
             async def one(number: int) -> str:
                 levels = number + np.arange(1 + number % 4) / 8
-                hurry = 0.005 if random.random() < 0.2 else None
+                hurry = 0.005 if hurried[number] else None
                 x = as_input(ecgs(*levels))
                 try:
                     async with room:
@@ -257,7 +306,7 @@ def concurrent(address: str) -> dict[str, Any]:
                 return "right" if right and result.get_response().id == str(number) else "crossed"
 
             outcomes = await asyncio.gather(*(one(number) for number in range(300)))
-        return {outcome: outcomes.count(outcome) for outcome in set(outcomes)}
+        return {outcome: outcomes.count(outcome) for outcome in set(outcomes)} | {"hurried": int(hurried.sum())}
 
     return asyncio.run(run())
 
@@ -298,7 +347,7 @@ def overload(address: str) -> dict[str, Any]:
         async with triton_aio.InferenceServerClient(address) as client:
             await client.load_model("slow")
             x = [as_input(ecgs(*[0.1] * 150))]
-            calls = [asyncio.create_task(client.infer("slow", x, client_timeout=3)) for _ in range(4)]
+            calls = [asyncio.create_task(client.infer("slow", x, client_timeout=60)) for _ in range(4)]
             outcomes = await asyncio.gather(*calls, return_exceptions=True)
         refusals = [error for error in outcomes if isinstance(error, InferenceServerException)]
         return {

@@ -172,6 +172,18 @@ def test_a_stream_that_breaks_the_rules_is_refused(catalog: Catalog, parts: list
     assert catalog.known_names() == frozenset()
 
 
+@pytest.mark.parametrize(
+    "points", ["no json", '{"temperature": 0}', '{"thresholds": {"OTHER": 0.5}}', '{"tresholds": {}}']
+)
+def test_a_version_with_unusable_operating_points_is_refused_whole(catalog: Catalog, points: str) -> None:
+    order = PublishOrder("net", manifest(), Lineage("trained"), ("prod",), operating_points_json=points)
+    with pytest.raises(InvalidArgument) as refused:
+        send(catalog, [order])
+
+    assert refused.value.field == "operating_points_json"
+    assert catalog.known_names() == frozenset()
+
+
 def test_weights_that_are_no_safetensors_are_refused(catalog: Catalog) -> None:
     for content in (b"", b"\x80\x04pickle.", struct.pack("<Q", 1 << 60) + b"{}", struct.pack("<Q", 2) + b"[]"):
         with pytest.raises(InvalidModel, match="safetensors"):
@@ -323,6 +335,18 @@ def test_shipped_models_are_published_into_an_empty_registry_once(catalog: Catal
     assert publish_shipped(catalog, folder) == 0
     with pytest.raises(ModelNotFound):
         catalog.get(ModelRef("carried"))
+
+
+def test_a_shipped_model_brings_its_card_and_operating_points(catalog: Catalog, tmp_path: Path) -> None:
+    folder = shipped(tmp_path)
+    output = manifest().output_names[0]
+    (folder / "carried" / "operating_points.json").write_text(json.dumps({"thresholds": {output: 0.25}}))
+    (folder / "carried" / "model_card.md").write_text("# carried\n")
+
+    assert publish_shipped(catalog, folder) == 1
+    version = catalog.get(ModelRef("carried"))
+    assert json.loads(version.operating_points_json) == {"thresholds": {output: 0.25}}
+    assert {artifact.name for artifact in version.artifacts} == {"model.onnx", "weights.safetensors", "model_card.md"}
 
 
 def test_shipped_models_stay_out_of_a_registry_in_use(catalog: Catalog, tmp_path: Path) -> None:

@@ -110,6 +110,15 @@ async def test_operating_points_and_lineage_travel(registry: RegistryClient) -> 
     assert [step.model for step in await registry.lineage(ModelRef("child"))] == ["net:1"]
 
 
+async def test_a_version_is_published_with_its_operating_points(registry: RegistryClient) -> None:
+    version, _ = await registry.publish(
+        "net", manifest(), {"model.onnx": MODEL}, Lineage("trained"), ("prod",), "id", '{"temperature": 2}'
+    )
+
+    assert (version.operating_points_json, version.operating_points_revision) == ('{"temperature":2}', 1)
+    assert await registry.get(ModelRef("net", alias="prod")) == version
+
+
 async def test_a_stream_that_ends_early_is_refused_with_a_status(address: str) -> None:
     header = pb.PublishHeader(name="net", manifest_json=manifest().canonical(), lineage=pb.Lineage(origin="trained"))
     file = pb.ArtifactHeader(name="model.onnx", size_bytes=len(MODEL), sha256=hashlib.sha256(MODEL).hexdigest())

@@ -148,6 +148,54 @@ def test_operating_points_have_revisions_of_their_own(store: ModelStore) -> None
     assert (last.operating_points_json, last.digest) == ('{"temperature":3}', published.digest)
 
 
+def test_a_version_is_there_with_its_operating_points(store: ModelStore) -> None:
+    points = '{"temperature":2}'
+    asked = new(aliases=("prod",), request_id="one", operating_points_json=points)
+    seen: list[tuple[int, str]] = []
+
+    def look() -> None:
+        while not seen or seen[-1][0] < 20:
+            try:
+                found = store.get(ModelRef("net", alias="prod"))
+            except (ModelNotFound, AliasNotFound):
+                continue
+            seen.append((found.version, found.operating_points_json))
+
+    watcher = threading.Thread(target=look, daemon=True)
+    watcher.start()
+    for number in range(20):
+        contract = manifest((f"{number}A", "B", "C"))
+        version, _ = store.add(replace(asked, manifest=contract, request_id=str(number)))
+        assert (version.operating_points_revision, version.operating_points_json) == (1, points)
+    watcher.join(30)
+    assert {said for _, said in seen} == {points}  # no reader ever saw the alias at a version without them
+    assert store.events(0)[:3] == [
+        ModelEvent(1, ModelChange.VERSION_PUBLISHED, "net", 1),
+        ModelEvent(2, ModelChange.OPERATING_POINTS_SET, "net", 1),
+        ModelEvent(3, ModelChange.ALIAS_SET, "net", 1, "prod"),
+    ]
+
+
+def test_operating_points_are_published_once_and_never_over_those_of_a_user(store: ModelStore) -> None:
+    asked = new(request_id="one", operating_points_json='{"temperature":2}')
+    first, _ = store.add(asked)
+    assert store.add(asked) == (first, True)  # the author died before it noted so
+    with pytest.raises(RequestReused):
+        store.add(replace(asked, operating_points_json='{"temperature":3}'))
+    tuned = store.set_operating_points("net", 1, '{"temperature":4}')
+    assert store.add(asked) == (tuned, True)
+    again, created = store.add(replace(asked, request_id="two"))
+    assert (again, created) == (tuned, False)
+    assert (again.operating_points_revision, again.operating_points_json) == (2, '{"temperature":4}')
+
+
+def test_content_that_had_no_operating_points_gets_those_it_is_published_with(store: ModelStore) -> None:
+    store.add(new())
+    found, created = store.add(new(operating_points_json='{"temperature":2}'))
+    assert (found.version, created, found.operating_points_json) == (1, False, '{"temperature":2}')
+    assert store.events(1) == [ModelEvent(2, ModelChange.OPERATING_POINTS_SET, "net", 1)]
+
+
 def test_every_change_is_an_event_in_order(store: ModelStore) -> None:
     store.add(new("a", aliases=("prod",)))
     store.add(new("a"))

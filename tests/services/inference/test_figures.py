@@ -1,15 +1,28 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from precordia.catalog import Lineage, ModelVersion
-from precordia.dataset import LabelGroup, Snapshot
-from precordia.errors import InvalidLabels
 from precordia.manifest import Task
-from services.inference.evaluation import label_group
-from services.inference.metrics import classification, regression
-from tests.services.inference.graphs import contract
+from precordia.metrics.classification import classification_document
+from precordia.metrics.regression import regression_document
+
+
+def classification(
+    task: Task, names: tuple[str, ...], scores: np.ndarray, truth: np.ndarray, thresholds: dict[str, float]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    found = classification_document(
+        truth,
+        scores,
+        names,
+        exclusive=task is Task.MULTICLASS,
+        patients=[f"p{row}" for row in range(len(truth))],
+        thresholds=thresholds,
+        draws=20,
+    )
+    return found["metrics"], found["per_class"]
 
 
 def test_multiclass_decides_for_the_highest_score_and_foreign_labels_stay_in_as_false_positives() -> None:
@@ -57,48 +70,11 @@ def test_no_record_at_all_gives_nothing_but_reasons() -> None:
 def test_regression_measures_known_values_only() -> None:
     scores = np.array([[1.0, 5.0], [2.0, 5.0], [9.0, 5.0]])
     truth = np.array([[1.0, 4.0], [4.0, 4.0], [np.nan, 4.0]])
-    overall, each = regression(("qt", "flat"), scores, truth)
+    found = regression_document(truth, scores, ("qt", "flat"), patients=["a", "b", "c"], draws=20)
+    overall, each = found["metrics"], found["per_class"]
     assert (each["qt"]["n"], each["qt"]["mae"]) == (2, 1.0)
     assert each["qt"]["rmse"] == pytest.approx(np.sqrt(2))
     assert each["qt"]["r2"] == pytest.approx(1 - 4 / 4.5)
     assert each["flat"]["r2"] is None
-    assert each["flat"]["undefined"] == {"r2": "all values are the same"}
+    assert each["flat"]["undefined"] == {"r2": "all values are the same", "r": "all values are the same"}
     assert overall["mae"] == 1.0
-
-
-def version(*names: str, group: str = "") -> ModelVersion:
-    return ModelVersion("m", 1, "d", contract(*names, label_group=group), (), Lineage("trained"))
-
-
-SNAPSHOT = Snapshot(
-    "s",
-    "study",
-    "d",
-    label_groups=(
-        LabelGroup("rhythm", (("AFIB", 3), ("MI", 1))),
-        LabelGroup("super", (("MI", 5), ("CD", 2))),
-        LabelGroup("second", (("MI", 5), ("CD", 2))),
-    ),
-)
-
-
-@pytest.mark.parametrize(
-    ("names", "own", "asked", "chosen"),
-    [
-        (("MI", "CD"), "", "", "super"),
-        (("MI",), "", "", "rhythm"),
-        (("MI", "CD"), "second", "", "second"),
-        (("MI", "CD"), "elsewhere", "", "super"),
-        (("MI", "CD"), "second", "rhythm", "rhythm"),
-    ],
-)
-def test_the_group_is_the_one_asked_for_then_the_models_own_then_the_best_match(
-    names: tuple[str, ...], own: str, asked: str, chosen: str
-) -> None:
-    assert label_group(version(*names, group=own), SNAPSHOT, asked) == chosen
-
-
-@pytest.mark.parametrize(("names", "asked"), [(("XYZ",), ""), (("MI",), "nowhere"), (("CD",), "rhythm")])
-def test_a_group_that_answers_to_no_output_is_refused(names: tuple[str, ...], asked: str) -> None:
-    with pytest.raises(InvalidLabels):
-        label_group(version(*names), SNAPSHOT, asked)
