@@ -121,3 +121,8 @@ def bridge_gaps(row: Row, longest: int) -> tuple[list[float], list[bool]]:
         stop = len(row) if after is None else after
         unknown[at] = stop - first - 1 > longest
     return values, unknown
+
+
+def settled(row: Row, unknown: Sequence[bool], neutral: float) -> list[float]:
+    """What is known, and `neutral` for the rest."""
+    return [neutral if gap else value for value, gap in zip(row, unknown, strict=True)]

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -228,11 +230,14 @@ def test_a_study_is_labelled_frozen_scored_and_evaluated(precordia: Say, study: 
     assert (status, len(document["predictions"])) == (0, 6)
     assert {one["source"] for one in document["predictions"]} <= {f"ecg{n}.csv" for n in range(12)}
 
-    status, document = precordia("evaluate", "--dataset", "study", "--model", "precordia-superclasses")
+    page = study.parent / "evaluation.html"
+    asked = ("--dataset", "study", "--model", "precordia-superclasses", "--report", str(page))
+    status, document = precordia("evaluate", *asked)
     assert status == 0
     (evaluation,) = document["evaluations"]
     assert (evaluation["model"], evaluation["n"]) == ("precordia-superclasses", 12)
     assert 0 <= evaluation["per_class"]["NORM"]["auroc"] <= 1
+    assert f"{evaluation['per_class']['NORM']['auroc']:.3f}" in page.read_text(encoding="utf-8")
 
     kinds = [one["kind"] for one in precordia("jobs")[1]["jobs"]]
     assert kinds[:2] == ["evaluate", "predict_dataset"]
@@ -245,6 +250,11 @@ def test_a_model_goes_out_comes_in_and_gets_an_alias(precordia: Say, tmp_path: P
     file = tmp_path / "theirs.onnx"
     status, document = precordia("models", "export", "precordia-superclasses@shipped", "-o", str(file))
     assert (status, document["exported"][0]["bytes"]) == (0, file.stat().st_size)
+    archive = tmp_path / "theirs.zip"
+    assert precordia("models", "export", "precordia-superclasses@shipped", "-o", str(archive))[0] == 0
+    with zipfile.ZipFile(archive) as packed:
+        assert packed.read("model.onnx") == file.read_bytes()
+        assert {"README.txt", "manifest.json", "operating_points.json", "weights.safetensors"} <= set(packed.namelist())
     status, document = precordia("models", "import", str(file), "--name", "theirs")
     assert status == 0
     assert document["models"][0]["outputs"] == ["NORM", "MI", "STTC", "CD", "HYP"]
@@ -252,12 +262,85 @@ def test_a_model_goes_out_comes_in_and_gets_an_alias(precordia: Say, tmp_path: P
     assert precordia("models", "delete", "theirs:1")[1]["error"]["reason"] == "IN_USE"
     assert precordia("models", "alias", "theirs", "prod", "--delete")[0] == 0
     assert precordia("models", "delete", "theirs:1")[0] == 0
-    assert [one["model"] for one in precordia("models")[1]["models"]] == ["precordia-superclasses"]
+    listed = precordia("models")[1]
+    names = [one["model"] for one in listed["models"]]
+    assert "precordia-superclasses" in names
+    assert "theirs" not in names
+    assert {"InceptionTime", "XceptionTime"} <= {one["network"] for one in listed["networks"]}
 
 
 def test_training_without_a_dataset_is_refused(precordia: Say) -> None:
     status, document = precordia("train", "--dataset", "nothing", "--name", "mine")
     assert (status, document["error"]["reason"]) == (1, "DATASET_NOT_FOUND")
+
+
+def test_labelled_ecgs_become_a_model_with_a_report_and_a_card(precordia: Say, study: Path, tmp_path: Path) -> None:
+    hints = ("--rate", "100", "--unit", "mV")
+    labels = str(study.parent / "labels.csv")
+    assert precordia("import", str(study), *hints, "--dataset", "ward", "--labels", labels)[0] == 0
+    assert precordia("datasets", "snapshot", "ward", "--split", "train=75%", "--split", "test=25%")[0] == 0
+    small = ("--rate", "50", "--duration", "4", "--epochs", "2", "--batch-size", "2", "--threads", "1")
+    recipe = ("--augmentation", "off", "--optimizer", "sgd", "--set", "dropout=0", "--validation", "test")
+    asked = ("train", "--dataset", "ward:train", "--test", "test", "--name", "ward-1", *small, *recipe)
+    answer = CliRunner().invoke(app, [*asked, "--follow", "--json"])
+    job = json.loads(answer.stdout)
+    assert (answer.exit_code, job["state"], job["result"]["model"]) == (0, "succeeded", "ward-1"), answer.stderr
+    assert "epoch 2/2" in answer.stderr
+    assert job["request"]["spec"]["method"] == "scratch"
+
+    (model,) = precordia("models", "ward-1")[1]["models"]
+    assert (model["origin"], sorted(model["outputs"])) == ("trained", ["MI", "NORM"])
+    assert (model["lineage"]["dataset"], model["lineage"]["job"]) == ("ward", job["job"])
+    card = CliRunner().invoke(app, ["models", "ward-1"]).stdout
+    assert "trained here from scratch as InceptionTime, on dataset ward" in card
+    page = tmp_path / "report.html"
+    status, document = precordia("models", "report", "ward-1:1", "-o", str(page))
+    assert (status, document["report"]) == (0, {"path": str(page), "bytes": page.stat().st_size})
+    assert "ward-1" in page.read_text("utf-8")
+
+    again = CliRunner().invoke(app, ["jobs", job["job"], "--follow"])
+    assert (again.exit_code, "ward-1 version 1 is trained and kept." in again.stdout) == (0, True)
+    assert "precordia predict ecg.dcm --model ward-1" in again.stdout
+    shown = CliRunner().invoke(app, ["jobs", "--kind", "train"]).stdout
+    assert "2/2 epochs" in shown
+    one = precordia("predict", str(study / "ecg0.csv"), *hints, "--model", "ward-1")[1]["predictions"][0]
+    assert set(one["scores"]) == {"MI", "NORM"}
+
+
+def test_a_model_without_a_report_says_why(precordia: Say, tmp_path: Path) -> None:
+    file = str(tmp_path / "bare.onnx")
+    assert precordia("models", "export", "precordia-superclasses@shipped", "-o", file)[0] == 0
+    assert precordia("models", "import", file, "--name", "bare")[0] == 0
+    status, document = precordia("models", "report", "bare")
+    assert (status, document["error"]["reason"]) == (1, "ARTIFACT_NOT_FOUND")
+    assert "trained here" in document["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        (("--set", "horoscope=1"), "INVALID_TRAINING_SPEC"),
+        (("--recipe", "magic"), "INVALID_TRAINING_SPEC"),
+        (("--labels", "LVH"), "INVALID_TRAINING_SPEC"),
+        (("--base", "nobody"), "NETWORK_NOT_FOUND"),
+    ],
+)
+def test_a_training_that_cannot_be_is_refused_before_it_begins(
+    precordia: Say, wrong: tuple[str, str], reason: str
+) -> None:
+    before = len(precordia("jobs")[1]["jobs"])
+    status, document = precordia("train", "--dataset", "ward:train", "--name", "m", *wrong)
+    assert (status, document["error"]["reason"]) == (1, reason)
+    assert len(precordia("jobs")[1]["jobs"]) == before
+
+
+def test_a_job_is_called_off_and_says_so(precordia: Say) -> None:
+    asked = ("train", "--dataset", "ward:train", "--name", "long", "--epochs", "5000", "--batch-size", "2")
+    status, job = precordia(*asked)
+    assert status == 0
+    assert precordia("jobs", job["job"], "--cancel")[0] == 0
+    ended = precordia("jobs", job["job"], "--follow")[1]["jobs"][0]
+    assert ended["state"] == "cancelled"
 
 
 def test_a_job_that_is_not_there_is_said(precordia: Say) -> None:
@@ -269,3 +352,55 @@ def test_without_json_people_get_tables(precordia: Say, dicom_ecg: Path) -> None
     assert "precordia-superclasses:1" in answer.stdout
     assert "NORM" in answer.stdout
     assert "{" not in answer.stdout
+
+
+def test_a_version_is_tried_beside_the_one_in_service(precordia: Say, dicom_ecg: Path, tmp_path: Path) -> None:
+    for version, shipped in enumerate(("precordia-superclasses", "precordia-superclasses-xception"), start=1):
+        bundle = str(tmp_path / f"{shipped}.onnx")
+        assert precordia("models", "export", f"{shipped}@shipped", "-o", bundle)[0] == 0
+        assert precordia("models", "import", bundle, "--name", "trial")[1]["models"][0]["version"] == version
+    assert precordia("models", "alias", "trial", "champion", "1")[0] == 0
+
+    def answering() -> int:
+        status, document = precordia("predict", str(dicom_ecg), "--model", "trial@champion")
+        assert status == 0
+        version: int = document["predictions"][0]["version"]
+        return version
+
+    assert answering() == 1
+    status, document = precordia("traffic", "trial@champion", "--candidate", "2", "--canary", "100")
+    (rule,) = document["traffic"]
+    assert (status, rule["model"], rule["canary_percent"]) == (0, "trial@champion", 100)
+    deadline = time.monotonic() + 60
+    while answering() != 2:  # until the candidate is loaded, the version in service answers
+        assert time.monotonic() < deadline
+    (seen,) = precordia("traffic")[1]["traffic"]
+    assert (seen["canary"]["answered"], seen["canary"]["failed"]) == (1, 0)
+    while not (compared := precordia("traffic")[1]["traffic"][0]["by_canary"])["compared"]:
+        assert time.monotonic() < deadline  # a copy of the version in service scores the same ECG in idle time
+    assert (compared["compared"], compared["skipped"], compared["current"]["answered"]) == (1, 0, 1)
+    assert all(0 <= output["max_absolute"] <= 1 for output in compared["outputs"])
+    assert max(output["max_absolute"] for output in compared["outputs"]) > 0  # they are two networks
+    said = CliRunner().invoke(app, ["traffic"]).output
+    rows = [line.split()[:3] for line in said.splitlines()]
+    assert all(["trial@champion", "canary", output["name"]] in rows for output in compared["outputs"])
+    assert f"{compared['disagreements']} of 1 ECGs scored by both versions are decided differently" in said
+    assert precordia("traffic", "trial@champion", "--stop") == (0, {"traffic": []})
+    assert answering() == 1
+    assert precordia("traffic", "trial@champion", "--candidate", "9", "--shadow", "10")[1]["error"]["reason"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["trial@champion", "--canary", "5"],
+        ["--candidate", "2", "--canary", "5"],
+        ["trial@champion", "--candidate", "2"],
+        ["trial:1", "--candidate", "2", "--shadow", "5"],
+        ["--stop"],
+        ["trial", "--stop", "--shadow", "5"],
+    ],
+)
+def test_a_rule_that_is_not_whole_is_wrong_usage(words: list[str]) -> None:
+    answer = CliRunner().invoke(app, ["traffic", *words])
+    assert answer.exit_code == 2, answer.output

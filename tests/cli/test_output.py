@@ -5,7 +5,7 @@ import json
 import pytest
 import typer
 
-from cli.commands import evaluate
+from cli import evaluation_tables
 from cli.following import epoch_line
 from cli.output import Output
 from cli.running import explain, reported
@@ -45,8 +45,8 @@ def test_an_evaluation_says_what_has_no_value_and_what_could_not_be_scored(capsy
         "metrics": {"auroc_macro": None, "undefined": {"auroc_macro": "without MI"}},
         "per_class": {"MI": {"auroc": None, "positives": 0, "undefined": {"auroc": "none", "f1": "none"}}},
     }
-    evaluate._tables(output, evaluation)
-    (refused,) = evaluate._unscored(output, evaluation)
+    evaluation_tables.show(output, evaluation)
+    (refused,) = evaluation_tables.unscored(output, evaluation)
     said = capsys.readouterr()
     assert "4 ECGs without labels do not count" in said.out
     assert [line for line in said.out.splitlines() if ": " in line] == ["auroc_macro: without MI", "MI: none"]
@@ -86,3 +86,6 @@ def test_a_service_that_is_away_says_what_to_start() -> None:
 def test_an_epoch_is_one_line_of_numbers() -> None:
     line = epoch_line({"epoch": 2, "epochs": 5, "train_loss": 0.51234, "metrics": {"auroc": None, "f1": 0.5}, "x": "y"})
     assert line == "epoch 2/5  train_loss 0.5123  f1 0.5"
+    assert epoch_line({"accuracy": 0.5, "epoch": 1, "validation_loss": 0.25}) == (
+        "epoch 1  validation_loss 0.25  accuracy 0.5"
+    )

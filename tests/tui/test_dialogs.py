@@ -11,6 +11,7 @@ from tui import bindings, wording
 from tui.app import PrecordiaApp
 from tui.screens.import_files import wish_of
 from tui.screens.main import MainScreen
+from tui.screens.training import TrainingScreen
 from tui.view import View
 from tui.widgets.chart import Chart
 from tui.widgets.opinion import bar
@@ -53,6 +54,9 @@ def test_every_key_leads_to_an_action_that_exists() -> None:
             owner, _, action = key.action.partition("(")[0].rpartition(".")
             place = Chart if group is bindings.CHART and not owner else owners[owner]
             assert not action or hasattr(place, f"action_{action}"), key
+    for key in bindings.TRAINING:
+        owner, _, action = key.action.rpartition(".")
+        assert not action or hasattr(PrecordiaApp if owner else TrainingScreen, f"action_{action}"), key
 
 
 def test_no_key_of_the_main_screen_stands_twice() -> None:

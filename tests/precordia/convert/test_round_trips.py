@@ -1,6 +1,6 @@
-"""Every value comes back from the wire as it went."""
+"""Every value comes back from its message as it was: recordings, datasets, models, training."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given, settings
@@ -9,76 +9,40 @@ from hypothesis import strategies as st
 from precordia.catalog import Artifact, Lineage, LineageStep, ModelChange, ModelEvent, ModelRef, ModelVersion
 from precordia.dataset import (
     Dataset,
+    GroupFacts,
     LabelChoices,
+    LabelFacts,
     LabelGroup,
     LabelImport,
     LabelScheme,
+    NumericFacts,
     RecordFilter,
     ShardTicket,
     Snapshot,
     SplitCount,
+    SplitFacts,
     SplitRef,
     SplitRule,
 )
 from precordia.errors import InvalidArgument
 from precordia.manifest import Activation, InputSpec, Manifest, Output, Task
 from precordia.operation import Operation, OperationEvent, OperationState
-from precordia.prediction import LoadedModel, PredictInput, Prediction, Priority, Score
-from precordia.quality import Defect, Finding, Grade, LeadQuality, Quality
-from precordia.record import Device, Hints, Remark, Sex, Unit
-from precordia.rpc.convert import dataset, model, operation, prediction, record_filter, recording, training
+from precordia.quality import Grade
+from precordia.record import Hints, Sex, Unit
+from precordia.rpc.convert import (
+    dataset,
+    model,
+    operation,
+    record_filter,
+    recording,
+    training,
+)
 from precordia.rpc.convert.steps import step_from_proto, step_to_proto
 from precordia.steps import Step
-from precordia.stored import ImportPreview, StoredChannel, StoredRecording
+from precordia.stored import ImportPreview, StoredRecording
 from precordia.training import Method, NetworkInfo, TrainerStatus, TrainingSpec
-from precordia.v1 import inference_pb2, ingest_pb2, trainer_pb2, types_pb2
-
-NOON = datetime(2024, 2, 29, 12, 0, 0, 123456, tzinfo=UTC)
-STEPS = (Step("band_pass", 1, {"low_hz": 0.5, "high_hz": 40.0}), Step("z_score"))
-HINTS = Hints(500.0, Unit.STANDARDISED, 200.0, ("I", "MLII"), STEPS, ";", ",", -1, "ecg")
-REMARK = Remark("nan_filled", "Three samples are missing.", "V2")
-DEVICE = Device("Maker", "Cart 2", {"mains": "50 Hz"}, {"PR": "160 ms"}, ("Sinus rhythm",), {"II": (0.5, 1.25)})
-
-CHANNELS = (
-    StoredChannel("I", "LEAD I", "mV", 500.0, 5000, "int16", 200.0, 12.0, 0.25, False, True),
-    StoredChannel("RESP", "RESP", "l", 125.0, 1250, "float64", None, 0.0, 0.0, True, False),
-)
-
-STORED = StoredRecording(
-    recording_id="r-1",
-    source_name="a.hea",
-    source_sha256="00" * 32,
-    source_index=3,
-    source_record="17",
-    format="wfdb",
-    channels=CHANNELS,
-    leads=("I",),
-    sample_rate_hz=500.0,
-    samples=5000,
-    unit=Unit.MILLIVOLT,
-    applied=STEPS,
-    patient_key="k",
-    acquired_at=NOON,
-    age_years=61.5,
-    sex=Sex.FEMALE,
-    remarks=(REMARK,),
-    labels=("NORM", "MI"),
-    reader="wfdb",
-    reader_version="1",
-    hints=HINTS,
-    created_at=NOON,
-    supersedes="r-0",
-    device=DEVICE,
-    transforms=("calibration pulse trimmed",),
-    quality=Quality(
-        Grade.POOR,
-        (Finding(Defect.ARMS_SWAPPED, Grade.POOR, "Lead I is upside down.", "I", -0.5, 0.0),),
-        (
-            LeadQuality("I", Grade.USABLE, 0.25, 0.0, 0.001, 31.5, 50.0, 0.4, 7.25),
-            LeadQuality("II", Grade.GOOD, 0.0, 0.0, 0.0),
-        ),
-    ),
-)
+from precordia.v1 import ingest_pb2, trainer_pb2, types_pb2
+from tests.precordia.convert.values import HINTS, NOON, REMARK, STEPS, STORED
 
 MANIFEST = Manifest(
     InputSpec("input", ("I", "II"), 100.0, 10.0),
@@ -215,7 +179,15 @@ def test_a_hinted_unit_that_is_none_is_refused() -> None:
 
 
 def test_datasets_snapshots_and_tickets_come_back() -> None:
-    snapshot = Snapshot("s-1", "ptbxl", "ab" * 32, (SplitCount("train", 6, 5),), GROUPS, NOON)
+    facts = SplitFacts(
+        "train",
+        6,
+        5,
+        (GroupFacts("super_class", 6, (LabelFacts("MI", 2, 1),)),),
+        (NumericFacts("age", 5, -1.5, 89.0),),
+        ((("I", "II"), 4), (("V1",), 2)),
+    )
+    snapshot = Snapshot("s-1", "ptbxl", "ab" * 32, (SplitCount("train", 6, 5),), GROUPS, NOON, facts=(facts,))
     ticket = ShardTicket("sh-1", "cd" * 32, 1 << 33, 1000, "s3://bucket/key")
     labels = LabelImport(DATASET, 9, ("row 4",), ("17",), ("Column 'x' was not used.",))
     assert dataset.dataset_from_proto(dataset.dataset_to_proto(DATASET)) == DATASET
@@ -272,46 +244,6 @@ def test_an_ancestor_comes_back() -> None:
     assert model.lineage_step_from_proto(model.lineage_step_to_proto(step)) == step
 
 
-@pytest.mark.parametrize("priority", list(Priority))
-def test_a_priority_comes_back(priority: Priority) -> None:
-    assert prediction.priority_from_proto(prediction.priority_to_proto(priority)) is priority
-
-
-def test_an_unset_priority_is_routine() -> None:
-    assert prediction.priority_from_proto(inference_pb2.PRIORITY_UNSPECIFIED) is Priority.ROUTINE
-
-
-def test_an_input_by_recording_comes_back() -> None:
-    back = prediction.predict_input_from_proto(
-        prediction.predict_input_to_proto(PredictInput("r-1", age_years=0.0, sex=Sex.MALE, tag="t"))
-    )
-    assert (back.recording_id, back.signal, back.age_years, back.sex, back.tag) == ("r-1", None, 0.0, Sex.MALE, "t")
-
-
-@pytest.mark.parametrize("message", [inference_pb2.PredictInput(), inference_pb2.PredictInput(recording_id="")])
-def test_an_input_of_nothing_is_refused(message: inference_pb2.PredictInput) -> None:
-    with pytest.raises(InvalidArgument):
-        prediction.predict_input_from_proto(message)
-
-
-def test_scores_come_back_and_a_threshold_of_zero_is_one() -> None:
-    scores = (Score("NORM", 0.25, "426783006", "", 0.0), Score("age", 61.0, unit="a"))
-    scored = Prediction("net", 2, "ab", Task.MULTILABEL, scores, "r-1", "t", (REMARK,), "cd" * 32, NOON, windows=3)
-    assert prediction.prediction_from_proto(prediction.prediction_to_proto(scored)) == scored
-
-
-def test_an_input_that_could_not_be_scored_comes_back_with_its_reason() -> None:
-    failed = Prediction("net", 2, "ab", None, error_reason="MISSING_LEAD", error_message="V1 is not there.", windows=0)
-    assert prediction.prediction_from_proto(prediction.prediction_to_proto(failed)) == failed
-
-
-def test_a_loaded_model_comes_back() -> None:
-    held = LoadedModel(
-        "net", 2, "ab", ("prod",), ("CPUExecutionProvider",), 8, 2, 1.5, 3, 64, 100, 1, 2, {1: 3.5, 8: 20}
-    )
-    assert prediction.loaded_model_from_proto(prediction.loaded_model_to_proto(held)) == held
-
-
 @pytest.mark.parametrize(
     "spec",
     [
@@ -352,7 +284,7 @@ def test_training_without_a_base_is_refused() -> None:
 
 def test_networks_and_trainer_status_come_back() -> None:
     network = NetworkInfo("InceptionTime", "Six modules", 457_000, "Ismail Fawaz 2020", 460_000_000, 100.0, 10.0)
-    status = TrainerStatus(False, "Install the extra 'train'.", "local", ("cpu",), 1, 2)
+    status = TrainerStatus(False, "Install the extra 'train'.", "local", ("cpu",), 1, 2, ("a", "b"))
     assert training.network_from_proto(training.network_to_proto(network)) == network
     assert training.trainer_status_from_proto(training.trainer_status_to_proto(status)) == status
 

@@ -130,3 +130,17 @@ def xresnet1d101(outputs: int = 5) -> Layout:
             if before != 256:
                 layout |= {f"{at}.idpath.0.0.weight": (256, before, 1)} | norm(f"{at}.idpath.0.1", 256)
     return layout | norm("8.2", 512) | linear("8.4", 512, 128) | norm("8.6", 128) | linear("8.8", 128, outputs)
+
+
+def inception_time(leads: int = 12, outputs: int = 5) -> Layout:
+    """As the library tsai names them; a BatchNorm alone where a residual connection keeps the width."""
+    layout: Layout = {}
+    for number in range(6):
+        at, before = f"inceptionblock.inception.{number}", 128 if number else leads
+        narrow = 32 if before > 1 else 1
+        if before > 1:
+            layout |= {f"{at}.bottleneck.weight": (narrow, before, 1)}
+        layout |= {f"{at}.convs.{i}.weight": (32, narrow, kernel) for i, kernel in enumerate((39, 19, 9))}
+        layout |= {f"{at}.maxconvpool.1.weight": (32, before, 1)} | norm(f"{at}.bn", 128)
+    layout |= {"inceptionblock.shortcut.0.0.weight": (128, leads, 1)} | norm("inceptionblock.shortcut.0.1", 128)
+    return layout | norm("inceptionblock.shortcut.1", 128) | linear("fc", 128, outputs)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -5,8 +6,8 @@ import torch
 from safetensors.torch import save_file
 
 from precordia.errors import InvalidModel
-from precordia.models.networks import DSAIL_SNU, INCEPTION_TIME, XRESNET1D101, Network
-from precordia.models.published import load_published, read_tensors
+from precordia.models.networks import DSAIL_SNU, INCEPTION_TIME, NET1D, OWN, XRESNET1D101, Network
+from precordia.models.published import holds_head, load_published, read_tensors
 from tests.precordia.models import published_layouts as layouts
 
 TENSORS = {"a.weight": torch.arange(3.0), "a.bias": torch.ones(1)}
@@ -52,8 +53,12 @@ def test_a_file_without_tensors_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "layout", "outputs"),
-    [(DSAIL_SNU, layouts.dsail_snu(), 26), (XRESNET1D101, layouts.xresnet1d101(), 5)],
-    ids=["DSAIL-SNU", "xresnet1d101"],
+    [
+        (DSAIL_SNU, layouts.dsail_snu(), 26),
+        (XRESNET1D101, layouts.xresnet1d101(), 5),
+        (INCEPTION_TIME, layouts.inception_time(), 5),
+    ],
+    ids=["DSAIL-SNU", "xresnet1d101", "InceptionTime"],
 )
 def test_every_tensor_of_the_authors_has_its_place(kind: Network, layout: layouts.Layout, outputs: int) -> None:
     built, state = kind.build(12, outputs, 0.0), layouts.tensors(layout)
@@ -85,6 +90,38 @@ def test_another_head_keeps_its_own_weights() -> None:
     assert torch.equal(built.get_parameter("head.weight"), own)
 
 
+@pytest.mark.parametrize(
+    ("kind", "layout", "last"),
+    [
+        (DSAIL_SNU, layouts.dsail_snu(), "linear."),
+        (XRESNET1D101, layouts.xresnet1d101(), "8.8."),
+        (INCEPTION_TIME, layouts.inception_time(), "fc."),
+        (NET1D, layouts.ecgfounder(12), "dense."),
+    ],
+    ids=["DSAIL-SNU", "xresnet1d101", "InceptionTime", "Net1D"],
+)
+def test_an_encoder_alone_is_told_from_a_whole_network_and_loads(
+    kind: Network, layout: layouts.Layout, last: str
+) -> None:
+    whole = layouts.tensors(layout)
+    encoder = {key: value for key, value in whole.items() if not key.startswith(last)}
+    assert len(encoder) == len(whole) - 2
+    assert (holds_head(kind, whole), holds_head(kind, encoder)) == (True, False)
+    built = kind.build(12, 1, 0.0)
+    load_published(kind, built, encoder, head=False)
+    own = {key: value for key, value in built.state_dict().items() if not key.startswith("head.")}
+    again = kind.build(12, 3, 0.0)
+    load_published(kind, again, own, head=False)  # the same under this network's own names
+    loaded = again.state_dict()
+    assert all(loaded[key].equal(value) for key, value in own.items())
+    assert (holds_head(kind, built.state_dict()), holds_head(kind, own)) == (True, False)
+
+
 def test_a_network_without_an_adapter_says_so() -> None:
+    theirs = replace(INCEPTION_TIME, from_published=None)
     with pytest.raises(InvalidModel, match="InceptionTime has no adapter"):
-        load_published(INCEPTION_TIME, INCEPTION_TIME.build(12, 5, 0.0), TENSORS)
+        load_published(theirs, theirs.build(12, 5, 0.0), TENSORS)
+
+
+def test_every_network_here_has_an_adapter() -> None:
+    assert [own.info.name for own in OWN if own.from_published is None] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from precordia.rpc.log import bind_log, configure_logging
+from precordia.rpc.log import SparingLog, bind_log, configure_logging
 from precordia.rpc.request_id import adopt_request_id
 
 
@@ -44,3 +45,20 @@ async def test_text_lines_end_with_the_request() -> None:
     logging.getLogger("precordia.test").info("not shown")
     logging.getLogger("precordia.test").warning("shown")
     assert stream.getvalue().endswith("WARNING ingest precordia.test: shown [request_id=call-4]\n")
+
+
+async def test_a_flood_of_lines_is_counted_and_a_single_one_is_said() -> None:
+    stream = io.StringIO()
+    configure_logging(level="info", style="text", service="inference", stream=stream)
+    sparing = SparingLog(logging.getLogger("precordia.test"), "/Predict", every_s=0.05)
+    adopt_request_id("call-5")
+    for number in range(1000):
+        sparing.info("refused %d", number)
+    await asyncio.sleep(0.08)
+    sparing.info("refused %d", 1000)
+    await asyncio.sleep(0.25)
+    sparing.info("refused %d", 1001)
+    said = [line.partition("precordia.test: ")[2] for line in stream.getvalue().splitlines()]
+    assert said[0] == "refused 0 [request_id=call-5]"
+    assert said[1:3] == ["/Predict 999 more such calls in 0.05 s", "/Predict 1 more such calls in 0.05 s"]
+    assert said[3:] == ["refused 1001 [request_id=call-5]"], "a pause ends the flood"

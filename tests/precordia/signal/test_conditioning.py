@@ -368,3 +368,22 @@ def test_steps_that_do_not_lead_to_the_input_are_refused(steps: tuple[Step, ...]
 def test_an_impossible_rate_is_refused() -> None:
     with pytest.raises(InvalidArgument):
         condition(_signal(_walk(), 0.0), _manifest(Z))
+
+
+def test_the_result_lies_where_the_caller_wants_it() -> None:
+    values = _walk(samples=11500)
+    values[2, 300:400] = np.nan
+    ready = conditioner(
+        _manifest(BAND, TO_100, Z, windows=WindowPolicy(LongPolicy.WINDOWS)),
+        leads=STANDARD_LEADS,
+        sample_rate_hz=500.0,
+        unit=Unit.MILLIVOLT,
+    )
+    batch = np.full((5, 12, 1000), np.nan, np.float32)
+    placed = ready.run(values, lambda shape: batch[1 : 1 + shape[0]])
+    alone = ready.run(values)
+    assert placed.windows == 3
+    assert np.shares_memory(placed.x, batch)
+    np.testing.assert_array_equal(batch[1:4], alone.x)
+    assert np.isnan(batch[[0, 4]]).all()
+    assert (placed.remarks, placed.applied) == (alone.remarks, alone.applied)

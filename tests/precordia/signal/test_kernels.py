@@ -121,3 +121,14 @@ def test_kernels_release_the_gil_and_agree_across_threads() -> None:
         results = list(pool.map(lambda _: resampling.resample(rows, from_hz=500, to_hz=100), range(8)))
     for result in results[1:]:
         np.testing.assert_array_equal(result, results[0])
+
+
+def test_settling_puts_the_neutral_value_where_nothing_is_known_in_place_or_elsewhere() -> None:
+    rows = np.random.default_rng(3).standard_normal((4, 50)).astype(np.float32)
+    unknown = np.random.default_rng(4).random((4, 50)) < 0.3
+    expected = [naive.settled(row.tolist(), gaps, 0.25) for row, gaps in zip(rows, unknown, strict=True)]
+    elsewhere = np.full((4, 50), np.nan, np.float32)
+    _kernels.settle(rows, unknown, np.float32(0.25), elsewhere)
+    assert elsewhere.tolist() == expected
+    _kernels.settle(rows, unknown, np.float32(0.25), rows)
+    assert rows.tolist() == expected
