@@ -8,7 +8,10 @@ a turn. Callers run on the other cores. The cpu ratio is that of the processor t
 does not move when something else wants the core. `bare` is a contract without conditioning, as the other
 servers that this is compared with have none.
 
-    python -m benchmarks.serving [--seconds 4] [--turns 5]
+MLServer runs beside it, on the same core and with the same graph, where `--mlserver` names the Python of
+an environment that has it (`pip install mlserver onnxruntime`).
+
+    python -m benchmarks.serving [--seconds 4] [--turns 5] [--mlserver PYTHON]
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
+from benchmarks.mlserver_peer import mlserver
 from precordia.catalog import ModelRef
 from precordia.client import Addresses, Connection, connect
 from precordia.leads import STANDARD_LEADS
@@ -44,7 +48,7 @@ BARE, REAL = ModelRef("bare"), ModelRef("real")
 Load = Callable[[int, float], Awaitable[list[float]]]
 """Latencies of a while with so many callers for so many seconds."""
 
-_SHIPPED = Path(__file__).parent.parent / "services" / "registry" / "shipped" / "precordia-superclasses"
+_SHIPPED = Path(__file__).parent.parent / "services" / "registry" / "shipped"
 
 
 @dataclass
@@ -67,13 +71,14 @@ def model() -> tuple[str, bytes, Manifest]:
         contract = InputSpec(input_name, STANDARD_LEADS, 100.0, 10.0, Unit.MILLIVOLT)
         outputs = tuple(map(Output, names))
         return "XceptionTime", graph, Manifest(contract, Task.MULTICLASS, outputs, (), Activation.SOFTMAX, output_name)
-    shipped = Manifest.parse((_SHIPPED / "manifest.json").read_bytes())
-    graph = (_SHIPPED / "model.onnx").read_bytes()
-    return (
-        "shipped",
-        graph,
-        Manifest(shipped.input, shipped.task, shipped.outputs, (), shipped.activation, shipped.output_name),
-    )
+    return shipped_model("precordia-superclasses")
+
+
+def shipped_model(name: str) -> tuple[str, bytes, Manifest]:
+    """The same of a shipped model."""
+    shipped = Manifest.parse((_SHIPPED / name / "manifest.json").read_bytes())
+    bare = Manifest(shipped.input, shipped.task, shipped.outputs, (), shipped.activation, shipped.output_name)
+    return name, (_SHIPPED / name / "model.onnx").read_bytes(), bare
 
 
 def cores() -> tuple[set[int], set[int]]:
@@ -169,11 +174,11 @@ async def services(home: Path, core: set[int], others: set[int]) -> AsyncIterato
 
 
 @contextlib.contextmanager
-def triton_callers(address: str, manifest: Manifest, cores: set[int]) -> Iterator[Load]:
+def triton_callers(address: str, manifest: Manifest, cores: set[int], name: str = BARE.name) -> Iterator[Load]:
     """Callers with tritonclient, in a process of their own."""
     shape = [str(len(manifest.input.leads)), str(manifest.input.samples)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.triton_load", address, BARE.name, manifest.input.name, *shape],
+        [sys.executable, "-m", "benchmarks.triton_load", address, name, manifest.input.name, *shape],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -201,6 +206,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--mlserver", default="", help="Python of an environment that has MLServer")
     asked = parser.parse_args()
     name, graph, bare = model()
     core, others = cores()
@@ -210,25 +216,33 @@ async def main() -> None:
         async with services(Path(folder), core, others) as (connection, address, pid):
             await connection.registry.import_model(BARE.name, graph, bare)
             await connection.registry.import_model(REAL.name, graph)
-            with triton_callers(address, bare, others) as tensors:
-                ways: dict[str, Load] = {"tensor": tensors}
+            with contextlib.ExitStack() as stack:
+                ways: dict[str, tuple[Load, int]] = {}
+                ways["tensor"] = stack.enter_context(triton_callers(address, bare, others)), pid
                 for ref in (BARE, REAL):
-                    ways[ref.name] = partial(load, connection, ref, signal)
-                for way in ways.values():
+                    ways[ref.name] = partial(load, connection, ref, signal), pid
+                for way, _ in ways.values():
                     await way(4, 1.0)
                 rss = resident_mib(pid)
+                peer = stack.enter_context(mlserver(asked.mlserver, graph, bare, core))
+                if peer is not None:
+                    callers = triton_callers(peer.address, bare, others, peer.model)
+                    ways["mlserver"] = stack.enter_context(callers), peer.pid
+                    await ways["mlserver"][0](4, 1.0)
                 os.sched_setaffinity(0, others)
-                rows = await turns(ways, pid, InProcess(graph, values, core), asked.turns, asked.seconds)
-            report(name, rows, rss, resident_mib(pid), core)
+                rows = await turns(ways, InProcess(graph, values, core), asked.turns, asked.seconds)
+                report(name, rows, rss, resident_mib(pid), core)
+                if peer is not None:
+                    print(f"resident memory of MLServer: {resident_mib(peer.pid):.0f} MiB")
 
 
 async def turns(
-    ways: Mapping[str, Load], pid: int, alone: InProcess, count: int, seconds: float
+    ways: Mapping[str, tuple[Load, int]], alone: InProcess, count: int, seconds: float
 ) -> dict[tuple[str, int], Row]:
-    """Service and ONNX Runtime in turns."""
+    """Services and ONNX Runtime in turns."""
     rows: dict[tuple[str, int], Row] = {}
     for _ in range(count):
-        for name, way in ways.items():
+        for name, (way, pid) in ways.items():
             for callers in CONCURRENCY:
                 reference = alone.seconds(seconds / 2)
                 cpu_s, used = alone.cpu_s, cpu_seconds(pid)
@@ -258,6 +272,20 @@ def report(name: str, rows: dict[tuple[str, int], Row], rss: float, rss_after: f
         ratio, cpu_ratio, p50, tail = map(statistics.median, (row.ratios, row.cpu_ratios, row.p50_ms, row.tails))
         print(f"{way:10}{callers:8}{ratio:7.2f}{spread:>13}{cpu_ratio:11.2f}{p50:9.2f}{tail:9.2f}{added:>11}")
     print(f"resident memory of the service with two models: {rss:.0f} MiB, at the end {rss_after:.0f} MiB")
+    for callers in (8, 32):
+        ratio = statistics.median(rows["tensor", callers].cpu_ratios)
+        by_clock = statistics.median(rows["tensor", callers].ratios)
+        verdict(by_clock >= 0.88, f"tensor, {callers} callers: {by_clock:.2f} of 0.88 ({ratio:.2f} by processor time)")
+    added = statistics.median(rows["tensor", 1].added_ms)
+    verdict(added <= 1.0, f"tensor, 1 caller: p50 {added:+.2f} ms of 1.0")
+    tail = statistics.median(rows["tensor", 32].tails)
+    verdict(tail <= 1.4, f"tensor, 32 callers: p99/p50 {tail:.2f} of 1.4")
+    verdict(rss_after <= 250, f"memory {rss_after:.0f} MiB of 250")
+
+
+def verdict(holds: bool, what: str) -> None:
+    """One line."""
+    print(f"{'holds' if holds else 'FAILS'}: {what}")
 
 
 if __name__ == "__main__":
