@@ -1,4 +1,7 @@
-"""`kill -9` of services in the middle of their work, as a client sees it who stays connected all the while."""
+"""`kill -9` of services in the middle of their work, as a client sees it who stays connected all the while.
+
+The work is held where it is to be cut off, so that it is under way for certain.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -25,20 +27,22 @@ from precordia.errors import PrecordiaError, Unavailable
 from precordia.operation import Operation, OperationEvent, OperationState
 from precordia.prediction import PredictInput
 from precordia.training import TrainingSpec
+from tests.holding import Hold
+from tests.ports import free_port
 from tests.services.inference import ecg_study
 from tests.services.inference.graphs import bias_graph, contract, levels
 from tests.services.ingest.ecg_files import wfdb
 from tests.services.trainer.conftest import fill
 from tests.services.trainer.synthetic import DURATION_S, RATE_HZ, SMALL
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 SERVICES = ("registry", "ingest", "inference", "trainer")
 IMPORTED = Lineage("imported")
-PATIENCE_S = 90
-FILES = 120
-RECORDS = 400
-EPOCHS = 14
+PATIENCE_S = 240
+FILES = 60
+RECORDS = 200
+EPOCHS = 5
 FILLING = bytes(range(256)) * (1 << 15)
 """8 MiB beside a graph, so that a publication takes a while."""
 
@@ -48,8 +52,9 @@ class Town:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self.hold = Hold(home / "hold")
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._ports = {service: _free_port() for service in SERVICES}
+        self._ports = {service: free_port() for service in SERVICES}
 
     @property
     def addresses(self) -> Addresses:
@@ -61,6 +66,7 @@ class Town:
         for service in services:
             environment = service_environment(service, self.home, self._ports[service], peers)
             environment |= {"PRECORDIA_REGISTRY_PUBLISH_SHIPPED": "false", "PRECORDIA_INFERENCE_SESSIONS": "1"}
+            environment |= self.hold.variables
             with (self.home / f"{service}.log").open("ab") as log:
                 self.processes[service] = subprocess.Popen(
                     [sys.executable, "-m", f"services.{service}"], env=environment, stdout=subprocess.PIPE, stderr=log
@@ -75,7 +81,7 @@ class Town:
         for service in services:
             self.processes[service].send_signal(signal.SIGKILL)
         for service in services:
-            self.processes[service].communicate(timeout=10)
+            self.processes[service].communicate(timeout=60)
 
     def kill_worker(self, operation: Operation) -> None:
         """The process of a training job, with all that it started."""
@@ -86,18 +92,11 @@ class Town:
         for service in reversed(SERVICES):
             self.processes[service].terminate()
         for service in reversed(SERVICES):
-            self.processes[service].communicate(timeout=40)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+            self.processes[service].communicate(timeout=120)
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+def the_town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     town = Town(tmp_path_factory.mktemp("kills"))
     try:
         town.start(*SERVICES)
@@ -105,12 +104,20 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         asyncio.run(_study(town.addresses))
         yield town
     finally:
+        town.hold.release()
         town.close()
 
 
+@pytest.fixture
+def town(the_town: Town) -> Iterator[Town]:
+    """Nothing is held at first, and nothing is left held."""
+    yield the_town
+    the_town.hold.release()
+
+
 async def _study(addresses: Addresses) -> None:
-    """A labelled dataset of which every ECG takes the model "slow" tens of milliseconds."""
-    graph, manifest = ecg_study.slow_model(2048)
+    """A labelled dataset, and a model "slow" that scores it."""
+    graph, manifest = ecg_study.slow_model(64)
     async with connect(addresses) as precordia:
         await precordia.registry.publish("slow", manifest, {"model.onnx": graph}, IMPORTED)
         await precordia.ingest.import_source(ecg_study.study(RECORDS), ecg_study.HINTS, "study")
@@ -183,10 +190,12 @@ async def _assert_imported(precordia: Connection, name: str, follower: Follower,
 
 async def test_an_import_goes_on_before_the_eyes_of_its_watcher_when_ingest_dies(town: Town) -> None:
     async with connect(town.addresses) as precordia:
+        town.hold.after("verdict", 3)
         operation = await precordia.ingest.start_import(await _staged(precordia, "ward"), dataset="ward")
         follower = Follower(precordia.ingest.operations.watch(operation.operation_id))
         await follower.until(_has("verdict", 3))
         town.kill("ingest")
+        town.hold.release()
         town.start("ingest")
         await _assert_imported(precordia, "ward", follower, operation)
 
@@ -196,11 +205,15 @@ async def test_a_publication_cut_off_by_the_registry_s_death_is_not_there_and_ca
         files = {"model.onnx": bias_graph(0.25), "report.json": FILLING}
         await precordia.registry.publish("net", contract("A"), {"model.onnx": bias_graph(0.5)}, IMPORTED, ["best"])
         assert await _score(precordia) == 0.5
+        town.hold.after("publication", 0)
         sending = asyncio.create_task(
             precordia.registry.publish("net", contract("A"), files, IMPORTED, ["best"], request_id="the second")
         )
-        await asyncio.sleep(0.05)
+        async with asyncio.timeout(PATIENCE_S):
+            while not town.hold.publication_waits:
+                await asyncio.sleep(0.02)
         town.kill("registry")
+        town.hold.release()
         with pytest.raises(Unavailable):
             await sending
         assert await _score(precordia) == 0.5  # inference goes on with what it has
@@ -210,32 +223,38 @@ async def test_a_publication_cut_off_by_the_registry_s_death_is_not_there_and_ca
             "net", contract("A"), files, IMPORTED, ["best"], request_id="the second"
         )
         assert (version.version, created) == (2, True)
-        async with asyncio.timeout(30):  # inference watches the registry again, and follows the alias
+        async with asyncio.timeout(PATIENCE_S):  # inference watches the registry again, and follows the alias
             while await _score(precordia) != 0.25:
                 await asyncio.sleep(0.1)
 
 
 async def _score(precordia: Connection) -> float:
     (prediction,) = await precordia.inference.predict(
-        ModelRef("net", alias="best"), [PredictInput(signal=levels(1.0))], timeout_s=20
+        ModelRef("net", alias="best"), [PredictInput(signal=levels(1.0))], timeout_s=PATIENCE_S
     )
     return prediction.scores[0].value
 
 
 async def test_a_training_whose_worker_dies_goes_on_and_waits_for_a_registry_that_is_away(town: Town) -> None:
     async with connect(town.addresses) as precordia:
+        town.hold.after("epoch", 2)
         operation = await precordia.trainer.train("shapes", _spec())
         follower = Follower(precordia.trainer.operations.watch(operation.operation_id))
         await follower.until(_has("epoch", 2))
         town.kill("registry")
         town.kill_worker(operation)
-        await follower.until(lambda events: any(event.payload.get("epoch") == EPOCHS for event in events))
-        await asyncio.sleep(1)  # it has what it wants to publish, and nobody to publish it to
+        town.hold.release()
+        # until it has what it wants to publish, and nobody to publish it to
+        await follower.until(lambda events: any(_waits(event) for event in events))
         town.start("registry")
         await follower.end()
         done = await precordia.trainer.operations.get(operation.operation_id)
         assert (done.state, done.attempt) == (OperationState.SUCCEEDED, 1), done.error_message
         await _assert_trained_once(precordia, "shapes", follower)
+
+
+def _waits(event: OperationEvent) -> bool:
+    return str(event.payload.get("message", "")).startswith("Waiting")
 
 
 async def _assert_trained_once(precordia: Connection, name: str, follower: Follower) -> None:
@@ -249,12 +268,14 @@ async def _assert_trained_once(precordia: Connection, name: str, follower: Follo
 async def test_after_a_power_cut_all_work_goes_on_and_nothing_is_half_there(town: Town) -> None:
     async with connect(town.addresses) as precordia:
         staged = await _staged(precordia, "night")
+        for kind, count in (("epoch", 2), ("progress", 1), ("verdict", 1)):
+            town.hold.after(kind, count)
         training = await precordia.trainer.train("after", _spec(), aliases=["best"])
         trained = Follower(precordia.trainer.operations.watch(training.operation_id))
         await trained.until(_has("epoch", 2))
         scoring = await precordia.inference.predict_dataset(ModelRef("slow"), SplitRef("study"))
         scored = Follower(precordia.inference.operations.watch(scoring.operation_id))
-        await scored.until(_has("progress", 2))
+        await scored.until(lambda events: any(event.payload.get("done") for event in events))
         before = [one async for one in precordia.inference.predictions(scoring.operation_id)]
         files = {"model.onnx": bias_graph(0.75), "report.json": FILLING}
         publishing = asyncio.create_task(precordia.registry.publish("cut", contract("A"), files, IMPORTED))
@@ -263,8 +284,8 @@ async def test_after_a_power_cut_all_work_goes_on_and_nothing_is_half_there(town
         await imported.until(_has("verdict", 1))
 
         town.kill(*SERVICES)
-        with contextlib.suppress(ProcessLookupError):
-            town.kill_worker(training)
+        town.kill_worker(training)
+        town.hold.release()
         with contextlib.suppress(PrecordiaError):
             await publishing
         assert 0 < len(before) < RECORDS
