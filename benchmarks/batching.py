@@ -15,8 +15,8 @@ import threading
 import time
 from collections.abc import Sequence
 
-from services.inference.batching import Batcher
-from services.inference.profile import ServingLimits, measure, policy_for
+from services.inference.queueing.batching import Batcher
+from services.inference.queueing.profile import ServingLimits, measure, policy_for
 
 MAX_BATCH, WORKERS, SECONDS = 64, 4, 0.5
 DEVICES = ((4.0, 0.05, 1), (8.0, 0.2, 2), (2.0, 0.5, 1), (0.5, 2.0, 1), (0.1, 4.0, 4), (0.1, 4.0, 1))

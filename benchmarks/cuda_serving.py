@@ -22,8 +22,8 @@ import onnxruntime as ort
 from benchmarks.serving import BARE, model, resident_mib, service, triton_callers, verdict
 from precordia.client import Addresses, connect
 from precordia.errors import PrecordiaError
-from services.inference.engine import OnnxRuntimeEngine
-from services.inference.providers import Device
+from services.inference.engine.onnx_runtime import OnnxRuntimeEngine
+from services.inference.engine.providers import Device
 
 SIZES = (1, 2, 4, 8, 16, 32, 64)
 CALLERS = (1, 8, 64, 256)

@@ -31,8 +31,8 @@ from precordia.manifest import Manifest
 from precordia.record import Signal, Unit
 from precordia.shard import ShardRecord, encode_shard
 from precordia.steps import Step
-from services.inference.engine import Device, OnnxRuntimeEngine, Session
-from services.inference.quantization_order import CHOSEN, MODEL, RESULT, Order
+from services.inference.engine.onnx_runtime import Device, OnnxRuntimeEngine, Session
+from services.inference.quantization.order import CHOSEN, MODEL, RESULT, Order
 
 _SHIPPED = Path(__file__).parent.parent / "services" / "registry" / "shipped"
 _NAMES = ("precordia-superclasses-xception", "precordia-superclasses")
@@ -98,7 +98,7 @@ def record(row: dict[str, str], values: np.ndarray[Any, Any]) -> ShardRecord:
 
 def quantize(folder: Path) -> dict[str, Any]:
     """Runs the process of `models quantize` on the folder."""
-    command = [sys.executable, "-m", "services.inference.quantization_worker", str(folder)]
+    command = [sys.executable, "-m", "services.inference.quantization.worker", str(folder)]
     began = time.monotonic()
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

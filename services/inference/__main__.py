@@ -15,30 +15,30 @@ from precordia.operations import Handler, Operations
 from precordia.rpc.server import ServiceApp, run_main
 from precordia.signal.warming import compile_kernels_apart
 from precordia.storage.database import open_database
-from services.inference.answering import Answering
 from services.inference.bridge import LoopBridge
-from services.inference.datasets import DatasetPrediction, SplitScorer
-from services.inference.engine import OnnxRuntimeEngine
-from services.inference.evaluation import Evaluation
-from services.inference.file_prediction import FilePredictor
-from services.inference.keeping import Keeper
-from services.inference.kept import KeptPredictions
-from services.inference.loading import ModelLoader
+from services.inference.datasets.split_scorer import DatasetPrediction, SplitScorer
+from services.inference.engine.onnx_runtime import OnnxRuntimeEngine
+from services.inference.evaluation.model_cost import ModelCosts
+from services.inference.evaluation.operating_points import OperatingPointsWriter
+from services.inference.evaluation.operation import Evaluation
+from services.inference.keeping.keeper import Keeper
+from services.inference.keeping.kept import KeptPredictions
+from services.inference.keeping.store import PredictionStore
 from services.inference.long_work import LongWork
-from services.inference.memory import share_arenas
-from services.inference.model_cost import ModelCosts
-from services.inference.models import Models
-from services.inference.oip_servicer import OPEN_INFERENCE_SERVICE, OpenInferenceServicer, register_open_inference
-from services.inference.operating_points import OperatingPointsWriter
-from services.inference.predictor import Predictor
-from services.inference.profile import ServingLimits
-from services.inference.profile_cache import ProfileCache
-from services.inference.quantization import Quantization
-from services.inference.routing import Routing
+from services.inference.models.holding import Models
+from services.inference.models.loading import ModelLoader
+from services.inference.models.memory import share_arenas
+from services.inference.oip.servicer import OPEN_INFERENCE_SERVICE, OpenInferenceServicer, register_open_inference
+from services.inference.predicting.answering import Answering
+from services.inference.predicting.file_predictor import FilePredictor
+from services.inference.predicting.predictor import Predictor
+from services.inference.predicting.tensor_predictor import TensorPredictor
+from services.inference.quantization.operation import Quantization
+from services.inference.queueing.profile import ServingLimits
+from services.inference.queueing.profile_cache import ProfileCache
 from services.inference.servicer import INFERENCE_SERVICE, InferenceServicer, register
 from services.inference.settings import InferenceSettings
-from services.inference.store import PredictionStore
-from services.inference.tensor_predictor import TensorPredictor
+from services.inference.traffic.routing import Routing
 
 log = logging.getLogger(__name__)
 

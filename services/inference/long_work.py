@@ -9,11 +9,11 @@ from precordia.operation import Operation
 from precordia.operations import Operations
 from precordia.prediction import KeptPrediction, KeptQuery, RecordTruth, ScoredRecord
 from precordia.quantization import QuantizationWish
-from services.inference.datasets import DatasetPrediction
-from services.inference.evaluation import Evaluation
-from services.inference.kept import KeptPredictions
-from services.inference.quantization import Quantization
-from services.inference.store import PlacedPrediction, PredictionStore
+from services.inference.datasets.split_scorer import DatasetPrediction
+from services.inference.evaluation.operation import Evaluation
+from services.inference.keeping.kept import KeptPredictions
+from services.inference.keeping.store import PlacedPrediction, PredictionStore
+from services.inference.quantization.operation import Quantization
 
 
 class LongWork:

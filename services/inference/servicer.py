@@ -30,11 +30,11 @@ from precordia.rpc.deadline import remaining_s
 from precordia.rpc.workers import in_worker
 from precordia.v1 import inference_pb2 as pb
 from precordia.v1 import inference_pb2_grpc
-from services.inference.answering import Answering
-from services.inference.file_prediction import FilePredictor
 from services.inference.long_work import LongWork
-from services.inference.models import Models
-from services.inference.routing import Routing
+from services.inference.models.holding import Models
+from services.inference.predicting.answering import Answering
+from services.inference.predicting.file_predictor import FilePredictor
+from services.inference.traffic.routing import Routing
 
 INFERENCE_SERVICE = pb.DESCRIPTOR.services_by_name["InferenceService"].full_name
 

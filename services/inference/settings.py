@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import Field
 
 from precordia.rpc.settings import ServerSettings, service_settings
-from services.inference.providers import Device
+from services.inference.engine.providers import Device
 
 
 class InferenceSettings(ServerSettings):
