@@ -16,6 +16,7 @@ from precordia.operation import OperationEvent, OperationState
 from precordia.record import Hints, Unit
 from precordia.source import Source
 from precordia.v1 import ingest_pb2_grpc, operations_pb2_grpc, registry_pb2_grpc
+from tests.ports import free_port
 from tests.precordia.client.services import Ingest, Registry, Work, served
 
 ADD_INGEST = ingest_pb2_grpc.add_IngestServiceServicer_to_server
@@ -101,13 +102,12 @@ async def test_a_broken_watch_is_taken_up_after_the_last_number() -> None:
 
 async def test_a_watch_outlives_a_restart_of_its_service() -> None:
     work = Work(events=5, break_after=2)
-    async with served("trainer", ADD_WORK, work) as address:
-        pass  # the port is known now, and free again
+    address = f"127.0.0.1:{free_port()}"
     async with connect(Addresses(trainer=address)) as precordia:
         following = asyncio.create_task(_numbers(precordia.trainer.operations.watch("op-1")))
         await asyncio.sleep(0.3)
         async with served("trainer", ADD_WORK, work, listen=address):
-            assert await asyncio.wait_for(following, 20) == [1, 2, 3, 4, 5]
+            assert await asyncio.wait_for(following, 60) == [1, 2, 3, 4, 5]
 
 
 async def _numbers(watch: AsyncIterator[OperationEvent]) -> list[int]:

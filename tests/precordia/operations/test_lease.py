@@ -124,6 +124,6 @@ async def test_a_lease_of_a_dead_process_is_void_at_once(engine: Engine, store: 
     operations = Operations(engine, {"train": nothing})
     operations.start()
     events = [event async for event in operations.watch(operation_id)]
-    await operations.close(5)
+    await operations.close(60)
     assert events[-1].payload == {"state": "succeeded"}
     assert operations.get(operation_id).attempt == 2

@@ -13,8 +13,9 @@ from sqlalchemy import Engine
 from precordia.errors import Overloaded
 from precordia.operation import OperationEvent, OperationState
 from precordia.operations import OperationContext, Operations
+from precordia.operations import operations as operations_module
 from precordia.rpc.status import to_status
-from tests.precordia.operations.test_operations import finished, running, until
+from tests.precordia.operations.test_operations import FOR_EVER_S, PATIENCE_S, finished, running, until
 
 
 class Gate:
@@ -71,14 +72,15 @@ async def test_who_waits_is_told_the_place_whenever_it_changes(engine: Engine) -
     assert gate.begun == [0, 2, 3]
 
 
-async def test_a_watcher_hears_of_a_better_place_at_once(engine: Engine) -> None:
+async def test_a_watcher_hears_of_a_better_place_at_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operations_module, "_WATCH_POLL_S", FOR_EVER_S)  # it looks when it is called, or never
     gate = Gate()
     async with running(engine, gate, workers=1, waiting={"train": 10}) as operations:
         operations.submit("train", {"number": 0})
         await until(lambda: gate.begun == [0])
         second, third = (operations.submit("train", {"number": number})[0].operation_id for number in (1, 2))
         heard: list[int] = []
-        async with asyncio.timeout(3):  # less than the time after which a watcher looks without being called
+        async with asyncio.timeout(PATIENCE_S):
             async for event in operations.watch(third):
                 heard += places([event])
                 if heard == [2]:

@@ -72,7 +72,7 @@ class Echo:
 
 
 def echo_app(echo: Echo, settings: ServerSettings | None = None, **parts: Any) -> ServiceApp:
-    return ServiceApp("ingest", settings or ServerSettings(drain_s=5), echo.register, (NAME,), **parts)
+    return ServiceApp("ingest", settings or ServerSettings(drain_s=60), echo.register, (NAME,), **parts)
 
 
 def method(channel: grpc.aio.Channel, name: str) -> Callable[..., Any]:

@@ -6,7 +6,8 @@ import asyncio
 import io
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextvars import Context
 
 import pytest
 
@@ -47,16 +48,36 @@ async def test_text_lines_end_with_the_request() -> None:
     assert stream.getvalue().endswith("WARNING ingest precordia.test: shown [request_id=call-4]\n")
 
 
-async def test_a_flood_of_lines_is_counted_and_a_single_one_is_said() -> None:
-    stream = io.StringIO()
+class Loop:
+    """Stands for the event loop, whose time passes when it is told."""
+
+    def __init__(self) -> None:
+        self.due: list[tuple[float, Callable[[], None]]] = []
+
+    def call_later(self, delay_s: float, call: Callable[[], None], context: Context) -> None:
+        self.due.append((delay_s, lambda: context.run(call)))
+
+    def pass_time(self) -> None:
+        """All that is due comes, and nothing that it asks for."""
+        due, self.due = self.due, []
+        for delay_s, call in due:
+            assert delay_s == 0.05
+            call()
+
+
+async def test_a_flood_of_lines_is_counted_and_a_single_one_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream, loop = io.StringIO(), Loop()
+    monkeypatch.setattr(asyncio, "get_running_loop", lambda: loop)
     configure_logging(level="info", style="text", service="inference", stream=stream)
     sparing = SparingLog(logging.getLogger("precordia.test"), "/Predict", every_s=0.05)
     adopt_request_id("call-5")
     for number in range(1000):
         sparing.info("refused %d", number)
-    await asyncio.sleep(0.08)
+    loop.pass_time()
     sparing.info("refused %d", 1000)
-    await asyncio.sleep(0.25)
+    loop.pass_time()
+    loop.pass_time()
+    assert not loop.due
     sparing.info("refused %d", 1001)
     said = [line.partition("precordia.test: ")[2] for line in stream.getvalue().splitlines()]
     assert said[0] == "refused 0 [request_id=call-5]"

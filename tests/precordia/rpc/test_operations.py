@@ -25,7 +25,7 @@ from tests.precordia.rpc.echo import Echo, echo_app
 
 def handler(context: OperationContext) -> Mapping[str, Any]:
     while context.operation.request.get("for_ever"):
-        context.wait(20)
+        context.wait(600)
     context.emit("epoch", {"loss": 0.25})
     return {"trained": True}
 
@@ -85,7 +85,7 @@ async def test_cancel_ends_the_watch(served: Served) -> None:
     watch = aiter(stub.WatchOperation(pb.WatchOperationRequest(operation_id=operation_id)))
     assert (await anext(watch)).event.number == 1
     await stub.CancelOperation(pb.CancelOperationRequest(operation_id=operation_id))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         last = [answer.event async for answer in watch][-1]
     assert last.payload_json == '{"state":"cancelled"}'
 
@@ -107,7 +107,7 @@ async def test_a_service_that_stops_ends_watches_and_leaves_work_for_the_next(tm
     def waiting(context: OperationContext) -> Mapping[str, Any]:
         begun.set()
         while True:
-            context.wait(20)
+            context.wait(600)
 
     operations = Operations(engine, {"train": waiting})
     operation_id = operations.submit("train", {})[0].operation_id
@@ -118,7 +118,7 @@ async def test_a_service_that_stops_ends_watches_and_leaves_work_for_the_next(tm
             OperationsServiceStub(channel).WatchOperation(pb.WatchOperationRequest(operation_id=operation_id))
         )
         numbers = [(await anext(watch)).event.number, (await anext(watch)).event.number]
-        await asyncio.to_thread(begun.wait, 5)
+        await asyncio.to_thread(begun.wait, 60)
         stopping = asyncio.create_task(server.__aexit__(None, None, None))
         with pytest.raises(grpc.RpcError) as ended:
             await all_of(watch)

@@ -14,10 +14,12 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.wrappers_pb2 import StringValue
 
 from precordia.rpc.channel import open_channel
 from tests.precordia.rpc import echo_service
-from tests.precordia.rpc.echo import say
+from tests.precordia.rpc.echo import method, say
+from tests.precordia.rpc.test_server import SERVING, health_of
 
 Process = subprocess.Popen[str]
 
@@ -37,7 +39,7 @@ def ready(process: Process) -> dict[str, Any]:
 
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[Process]:
-    with start(tmp_path, drain_s="5") as started:
+    with start(tmp_path, drain_s="120") as started:
         yield started
         started.kill()
 
@@ -50,7 +52,7 @@ async def test_it_says_where_it_serves_and_ends_on_a_signal(process: Process, tm
     async with open_channel(line["address"]) as channel:
         assert await say(channel, "UnaryUnary", "a") == ["a"]
     process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=10)
+    out, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert out == ""
     assert not address_file.exists()
@@ -59,21 +61,23 @@ async def test_it_says_where_it_serves_and_ends_on_a_signal(process: Process, tm
 async def test_a_second_signal_cuts_the_drain_short(process: Process) -> None:
     line = ready(process)
     async with open_channel(line["address"]) as channel:
-        hanging = asyncio.create_task(say(channel, "UnaryUnary", "hang"))
-        await asyncio.sleep(0.3)
+        hanging = aiter(method(channel, "UnaryStream")(StringValue(value="a,hang")))
+        assert (await anext(hanging)).value == "a"  # it is under way
         process.send_signal(signal.SIGINT)
-        await asyncio.sleep(0.3)
+        async with asyncio.timeout(60):
+            while await health_of(channel) == SERVING:
+                await asyncio.sleep(0.02)
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        assert await asyncio.to_thread(process.wait, 3) == 1
+        assert await asyncio.to_thread(process.wait, 60) == 1  # half of what the drain would take
         with pytest.raises(grpc.RpcError):
-            await hanging
+            await anext(hanging)
 
 
 def test_a_taken_port_ends_it_with_a_sentence(process: Process, tmp_path: Path) -> None:
     address = ready(process)["address"]
     with start(tmp_path / "other", listen=address) as second:
-        _, told = second.communicate(timeout=20)
+        _, told = second.communicate(timeout=60)
     assert second.returncode == 1
     assert "PRECORDIA_INGEST_LISTEN" in told
     assert "Traceback" not in told
@@ -81,7 +85,7 @@ def test_a_taken_port_ends_it_with_a_sentence(process: Process, tmp_path: Path) 
 
 def test_a_public_address_without_protection_ends_it_with_a_sentence(tmp_path: Path) -> None:
     with start(tmp_path, listen="0.0.0.0:0") as process:
-        _, told = process.communicate(timeout=20)
+        _, told = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "PRECORDIA_INGEST_TOKEN" in told
     assert "Traceback" not in told

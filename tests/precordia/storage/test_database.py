@@ -94,7 +94,7 @@ def test_reading_does_not_wait_for_a_writer(tmp_path: Path) -> None:
     with engine.begin():
         reader = threading.Thread(target=read)
         reader.start()
-        reader.join(5)
+        reader.join(60)
     engine.dispose()
     assert seen == [0]
 
