@@ -132,7 +132,8 @@ class _Edge:
                 await self._refuse(context, FailedPrecondition(_ABSENT), request_id, started)
             log.exception("%s failed", self._method)
             await self._refuse(context, InternalError(_FAULT, request_id=request_id), request_id, started)
-        self._log(self._level, "OK", started)
+        # The answer goes first: the loop writes the line once this task has handed it over.
+        asyncio.get_running_loop().call_soon(log.log, self._level, _LINE, self._method, "OK", _ms_since(started))
         return answer
 
     async def _refuse(self, context: Any, error: PrecordiaError, request_id: str, started: float) -> None:
