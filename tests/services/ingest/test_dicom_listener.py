@@ -23,6 +23,7 @@ from pynetdicom.sop_class import CTImageStorage, TwelveLeadECGWaveformStorage, V
 
 from precordia.errors import FailedPrecondition, InternalError, StorageFull
 from precordia.source import Source
+from services.ingest import dicom_listener as dicom_module
 from services.ingest.dicom_listener import DicomListener
 from services.ingest.dicom_objects import ECG_CLASSES, SentObject
 from services.ingest.dicom_setup import dicom_listener
@@ -54,7 +55,7 @@ def listening(ingest: Ingest, settings: IngestSettings, **said: Any) -> Iterator
 @contextmanager
 def association(listener: DicomListener, *, calling: str = "CART", tls: Any = None, classes: Any = ()) -> Iterator[Any]:
     caller = AE(ae_title=calling)
-    caller.acse_timeout = caller.dimse_timeout = caller.network_timeout = 20
+    caller.acse_timeout = caller.dimse_timeout = caller.network_timeout = 60
     for uid in classes or [Verification, *ECG_CLASSES]:
         caller.add_requested_context(uid)
     made = caller.associate(*listener.address, ae_title="PRECORDIA", tls_args=(tls, None) if tls else None)
@@ -160,7 +161,7 @@ def test_what_is_too_large_is_answered_and_what_never_ends_is_cut_off(
         assert sent(listener, ecg) == 0xA700
     with listening(sqlite, settings, dicom_max_object_bytes=size // 8) as listener, association(listener) as made:
         assert "Status" not in made.send_c_store(ecg)
-        made.join(5)
+        made.join(60)
         assert made.is_aborted
     assert sqlite.recordings.page().recordings == ()
 
@@ -197,12 +198,16 @@ def test_associations_beyond_the_limit_are_rejected(sqlite: Ingest, settings: In
             assert second.is_rejected
 
 
-def test_an_object_under_way_is_stored_and_answered_before_the_listener_stops(ecg: Dataset) -> None:
+def test_an_object_under_way_is_stored_and_answered_before_the_listener_stops(
+    ecg: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dicom_module, "_FAREWELL_S", 60.0)
     begun, stored = threading.Event(), []
 
     def store(source: Source) -> None:
         begun.set()
-        time.sleep(0.5)
+        while not listener._draining:
+            time.sleep(0.01)
         stored.append(source.name)
 
     listener = DicomListener(store, ("127.0.0.1", 0), ae_title="PRECORDIA")
@@ -210,13 +215,13 @@ def test_an_object_under_way_is_stored_and_answered_before_the_listener_stops(ec
     answers: list[int] = []
     sender = threading.Thread(target=lambda: answers.append(sent(listener, ecg)))
     sender.start()
-    assert begun.wait(10)
+    assert begun.wait(60)
     address = listener.address
-    listener.stop(5)
-    sender.join(10)
+    listener.stop(120)
+    sender.join(60)
     assert (answers, len(stored)) == ([0], 1)
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(address, timeout=1)
+        socket.create_connection(address, timeout=60)
 
 
 def test_over_tls_a_caller_that_says_nothing_holds_up_nobody(
@@ -239,7 +244,7 @@ def test_over_tls_a_caller_that_says_nothing_holds_up_nobody(
         socket.create_connection(listener.address),
     ):
         assert sent(listener, ecg, tls=trust) == 0
-        with socket.create_connection(listener.address, timeout=10) as plain:
+        with socket.create_connection(listener.address, timeout=60) as plain:
             plain.sendall(b"\x01\x00\x00\x00\x00\x44\x00\x01\x00\x00" + b"PRECORDIA".ljust(16) + b"CART".ljust(16))
             with suppress(ConnectionResetError):
                 assert plain.recv(1) != b"\x02"  # no A-ASSOCIATE-AC

@@ -23,6 +23,7 @@ from precordia.errors import PrecordiaError
 from precordia.operation import OperationState
 from precordia.v1 import ingest_pb2 as pb
 from precordia.v1 import ingest_pb2_grpc
+from tests.holding import Hold
 from tests.services.ingest.ecg_files import CONDITIONED, counts, many, wfdb
 
 pytestmark = pytest.mark.faults
@@ -30,10 +31,15 @@ pytestmark = pytest.mark.faults
 FILES = 40
 
 
+def held(home: Path) -> Hold:
+    return Hold(home / "hold")
+
+
 @contextmanager
 def service(home: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The service's own command as a process, and its address."""
     environment = {**os.environ, "PRECORDIA_HOME": str(home), "PRECORDIA_INGEST_LISTEN": "127.0.0.1:0"}
+    environment |= held(home).variables
     with subprocess.Popen(
         [sys.executable, "-m", "services.ingest"], stdout=subprocess.PIPE, text=True, env=environment
     ) as process:
@@ -46,7 +52,7 @@ def service(home: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 def kill(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGKILL)
-    process.wait(10)
+    process.wait(60)
 
 
 def make_old(home: Path) -> None:
@@ -61,6 +67,7 @@ def blob_files(home: Path) -> list[Path]:
 
 
 async def test_an_import_that_was_killed_goes_on_and_misses_no_file(tmp_path: Path) -> None:
+    held(tmp_path).after("verdict", 5)
     with service(tmp_path) as (process, address):
         async with connect(Addresses(ingest=address)) as client:
             staged = [await client.ingest.stage(wfdb(f"n{seed}", seed, samples=1000)) for seed in range(FILES)]
@@ -71,9 +78,10 @@ async def test_an_import_that_was_killed_goes_on_and_misses_no_file(tmp_path: Pa
                 if len(acknowledged) >= 5:
                     break
             kill(process)
+    held(tmp_path).release()
     with service(tmp_path) as (_, address):
         async with connect(Addresses(ingest=address)) as client:
-            done = await asyncio.wait_for(client.ingest.operations.wait(operation.operation_id), 60)
+            done = await asyncio.wait_for(client.ingest.operations.wait(operation.operation_id), 120)
             assert done.state is OperationState.SUCCEEDED
             assert done.result["imported"] + done.result["existing"] == FILES
             assert done.attempt == 2
@@ -86,6 +94,7 @@ async def test_an_import_that_was_killed_goes_on_and_misses_no_file(tmp_path: Pa
 
 
 async def test_a_drained_service_puts_its_import_back_and_goes_on_later(tmp_path: Path) -> None:
+    held(tmp_path).after("verdict", 1)
     with service(tmp_path) as (process, address):
         async with connect(Addresses(ingest=address)) as client:
             staged = [await client.ingest.stage(wfdb(f"n{seed}", seed, samples=1000)) for seed in range(FILES)]
@@ -94,11 +103,13 @@ async def test_a_drained_service_puts_its_import_back_and_goes_on_later(tmp_path
                 if event.kind == "verdict":
                     break
             process.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(process.wait, 30) == 0
+        assert await asyncio.to_thread(process.wait, 120) == 0
+    held(tmp_path).release()
     with service(tmp_path) as (_, address):
         async with connect(Addresses(ingest=address)) as client:
-            done = await asyncio.wait_for(client.ingest.operations.wait(operation.operation_id), 60)
+            done = await asyncio.wait_for(client.ingest.operations.wait(operation.operation_id), 120)
             assert (done.state, done.result["imported"]) == (OperationState.SUCCEEDED, FILES)
+            assert done.attempt == 2
             numbers = [
                 event.payload["index"]
                 async for event in client.ingest.operations.watch(operation.operation_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,9 +23,7 @@ HINTS = replace(CONDITIONED, lead_names=STANDARD_LEADS)
 def ptbxl(settings: IngestSettings, testdata: Path) -> Ingest:
     ingest = Ingest(settings)
     source = Source("signals_100hz.npz", (testdata / "ptbxl-z" / "signals_100hz.npz").read_bytes())
-    began = time.perf_counter()
     ingest.importer.import_source(source, HINTS, dataset="ptbxl")
-    assert time.perf_counter() - began < 20
     ingest.import_labels("ptbxl", (testdata / "ptbxl-z" / "labels.csv").read_bytes(), LabelScheme.TABLE)
     return ingest
 
@@ -36,9 +33,7 @@ def test_labels_patients_and_folds_are_those_of_the_table(ptbxl: Ingest) -> None
     assert (dataset.records, dataset.labelled, dataset.folds) == (1281, 1281, tuple("1234567"))
     assert dataset.label_groups[0].name == "super_class"
     assert dict(dataset.label_groups[0].labels) == {"NORM": 679, "STTC": 365, "CD": 336, "MI": 189, "HYP": 145}
-    began = time.perf_counter()
     assert len(ptbxl.recordings.page(page_size=1000, dataset="ptbxl").recordings) == 1000
-    assert time.perf_counter() - began < 5
 
 
 def test_a_fold_comes_out_of_its_shard_bit_by_bit(ptbxl: Ingest, testdata: Path) -> None:

@@ -285,7 +285,7 @@ async def test_a_watcher_sees_the_past_and_then_the_present(catalog: Catalog) ->
     await asyncio.sleep(0.05)
     assert not coming.done()
     await asyncio.to_thread(catalog.set_alias, "net", "beta", 1)
-    present = await asyncio.wait_for(coming, 5)
+    present = await asyncio.wait_for(coming, 60)
 
     assert (past.number, past.change, past.alias) == (2, ModelChange.ALIAS_SET, "prod")
     assert (present.number, present.change, present.alias) == (3, ModelChange.ALIAS_SET, "beta")
@@ -304,14 +304,21 @@ def test_references_with_unusable_names_are_refused(catalog: Catalog) -> None:
 
 async def test_watchers_end_when_the_service_closes(catalog: Catalog) -> None:
     async def follow() -> list[int]:
-        return [event.number async for event in catalog.changes.watch()]
+        numbers = []
+        async for event in catalog.changes.watch():
+            numbers.append(event.number)
+            following.release()
+        return numbers
 
+    following = asyncio.Semaphore(0)
     publish(catalog)
     watchers = [asyncio.create_task(follow()) for _ in range(50)]
-    await asyncio.sleep(0.2)
+    async with asyncio.timeout(60):
+        for _ in watchers:
+            await following.acquire()
     catalog.changes.close()
 
-    assert await asyncio.wait_for(asyncio.gather(*watchers), 5) == [[1]] * 50
+    assert await asyncio.wait_for(asyncio.gather(*watchers), 60) == [[1]] * 50
 
 
 def shipped(folder: Path) -> Path:

@@ -90,10 +90,10 @@ async def test_errors_come_back_as_themselves(registry: RegistryClient) -> None:
 async def test_changes_are_watched_while_they_happen(registry: RegistryClient) -> None:
     await registry.publish("net", manifest(), {"model.onnx": MODEL}, Lineage("trained"))
     watch = registry.watch()
-    first = await asyncio.wait_for(anext(watch), 5)
+    first = await asyncio.wait_for(anext(watch), 60)
 
     await registry.set_alias("net", "prod", 1)
-    second = await asyncio.wait_for(anext(watch), 5)
+    second = await asyncio.wait_for(anext(watch), 60)
 
     assert (first.change, first.number) == (ModelChange.VERSION_PUBLISHED, 1)
     assert (second.change, second.alias, second.number) == (ModelChange.ALIAS_SET, "prod", 2)
