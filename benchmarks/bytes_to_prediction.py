@@ -41,10 +41,11 @@ from precordia.record import Hints, Unit
 from precordia.signal import condition
 from precordia.source import Source
 from precordia.steps import Step
-from services.inference.engine.onnx_runtime import Device, OnnxRuntimeEngine
+from services.inference.engine.onnx_runtime import OnnxRuntimeEngine
+from services.inference.engine.providers import Device
 from services.inference.quantization.graph import observable, observing, prepared, quantized
 from services.inference.quantization.ranges import ObservingSession, Rule
-from services.inference.scoring.scorer import activate
+from services.inference.scoring.scores import activate
 from services.ingest.formats import read_source
 
 RATE_HZ, SECONDS, GAIN = 500, 10, 1000.0

@@ -31,7 +31,9 @@ from precordia.manifest import Manifest
 from precordia.record import Signal, Unit
 from precordia.shard import ShardRecord, encode_shard
 from precordia.steps import Step
-from services.inference.engine.onnx_runtime import Device, OnnxRuntimeEngine, Session
+from services.inference.engine.onnx_runtime import OnnxRuntimeEngine
+from services.inference.engine.providers import Device
+from services.inference.engine.sessions import Session
 from services.inference.quantization.order import CHOSEN, MODEL, RESULT, Order
 
 _SHIPPED = Path(__file__).parent.parent / "services" / "registry" / "shipped"

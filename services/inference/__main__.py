@@ -16,7 +16,8 @@ from precordia.rpc.server import ServiceApp, run_main
 from precordia.signal.warming import compile_kernels_apart
 from precordia.storage.database import open_database
 from services.inference.bridge import LoopBridge
-from services.inference.datasets.split_scorer import DatasetPrediction, SplitScorer
+from services.inference.datasets.prediction import DatasetPrediction
+from services.inference.datasets.split_scorer import SplitScorer
 from services.inference.engine.onnx_runtime import OnnxRuntimeEngine
 from services.inference.evaluation.model_cost import ModelCosts
 from services.inference.evaluation.operating_points import OperatingPointsWriter

@@ -9,7 +9,7 @@ from precordia.operation import Operation
 from precordia.operations import Operations
 from precordia.prediction import KeptPrediction, KeptQuery, RecordTruth, ScoredRecord
 from precordia.quantization import QuantizationWish
-from services.inference.datasets.split_scorer import DatasetPrediction
+from services.inference.datasets.prediction import DatasetPrediction
 from services.inference.evaluation.operation import Evaluation
 from services.inference.keeping.kept import KeptPredictions
 from services.inference.keeping.store import PlacedPrediction, PredictionStore

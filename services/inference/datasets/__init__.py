@@ -1,4 +1,4 @@
-"""Dataset splits and their labels: a split scored record by record, and which outputs answer which labels.
+"""Dataset splits: scored record by record, and which outputs of a model answer which of their labels.
 
 This room imports `predicting` and `keeping`; evaluation, quantization and long work import it.
 """

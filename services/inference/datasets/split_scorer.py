@@ -1,4 +1,4 @@
-"""Scoring a dataset split: an operation that reads shards, keeps what it made, and resumes after a crash.
+"""Scoring a dataset split: shards are read in order, and what was made of them is kept.
 
 The model version and the snapshot are pinned when the work begins, so a resumed attempt goes on
 with the very same ones. What is already kept is not made again: the place of the last kept
@@ -7,7 +7,6 @@ prediction says where to go on.
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +15,6 @@ from typing import Any, Protocol, TypeVar
 from precordia.catalog import ModelRef, ModelVersion
 from precordia.dataset import ShardTicket, Snapshot, SplitRef
 from precordia.errors import NotFound
-from precordia.manifest import Task
 from precordia.operations import OperationContext
 from precordia.prediction import PredictInput, Prediction, Priority
 from precordia.shard import Shard, decode_shard
@@ -192,71 +190,3 @@ def _input(shard: Shard, row: int, known: Mapping[str, Known]) -> PredictInput:
         tag=shard.source_records[row],
         known=known.get(recording_id, Known()),
     )
-
-
-class DatasetPrediction:
-    """The operation `predict_dataset`: scores for a split, listed by page."""
-
-    KIND = "predict_dataset"
-
-    def __init__(self, scorer: SplitScorer, store: PredictionStore, *, audited: bool = True) -> None:
-        self._scorer = scorer
-        self._store = store
-        self._audited = audited
-
-    def __call__(self, context: OperationContext) -> Mapping[str, Any]:
-        """Runs in a worker thread of the operations."""
-        work, digest, records = self._pinned(context)
-        self._scorer.score(context, work, Stretch(0, records), audited=self._audited)
-        refused: dict[str, int] = {}
-        predicted = 0
-        for kept in self._store.all(context.operation.operation_id):
-            reason = kept.prediction.error_reason
-            predicted += not reason
-            if reason:
-                refused[reason] = refused.get(reason, 0) + 1
-        return {
-            "model": work.model.name,
-            "version": work.model.version,
-            "dataset": work.split.dataset,
-            "split": work.split.split,
-            "snapshot_id": work.split.snapshot_id,
-            "snapshot_digest": digest,
-            "predicted": predicted,
-            "refused": refused,
-        }
-
-    def _pinned(self, context: OperationContext) -> tuple[PinnedWork, str, int]:
-        """The work, its snapshot's digest and its records, as an earlier attempt or this one fixed them."""
-        state = context.state
-        if state is None:
-            asked = context.operation.request
-            wanted = SplitRef(asked["dataset"], asked.get("split", ""), asked.get("snapshot_id", ""))
-            split, snapshot, records = self._scorer.open(context, wanted)
-            work = PinnedWork(self._scorer.version(context, ModelRef.parse(asked["model"])).ref, split)
-            state = work.to_json() | {"snapshot_digest": snapshot.digest, "records": records}
-            context.save_state(state)
-        return PinnedWork.from_json(state), state["snapshot_digest"], state["records"]
-
-
-def truths_of(shard: Shard, task: Task, group: str, names: Sequence[str]) -> list[Truth]:
-    """What a shard says of its records: labels of a group, or values by name for regression.
-
-    A record without a patient key counts as a patient of its own.
-    """
-    patients = [
-        key or f"recording {recording}" for key, recording in zip(shard.patients, shard.recording_ids, strict=True)
-    ]
-    people: list[dict[str, Any]] = [
-        {"patient": patient, "age_years": age, "sex": sex.value if sex else ""}
-        for patient, age, sex in zip(patients, shard.ages, shard.sexes, strict=True)
-    ]
-    if task is Task.REGRESSION:
-        columns = {name: shard.numeric(name).tolist() for name in names}
-        rows = [{name: column[row] for name, column in columns.items()} for row in range(shard.records)]
-        known = [{name: value for name, value in row.items() if math.isfinite(value)} for row in rows]
-        return [Truth((), values, labelled=bool(values), **who) for values, who in zip(known, people, strict=True)]
-    return [
-        Truth(labels, {}, labelled=bool(labelled), **who)
-        for labels, who, labelled in zip(shard.labels(group), people, shard.known(group), strict=True)
-    ]

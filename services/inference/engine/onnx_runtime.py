@@ -1,21 +1,17 @@
-"""The engine seam: a graph becomes a session on a device, and a session turns batches into outputs.
+"""ONNX Runtime, the engine in use.
 
-`Engine.load` takes the bytes of a graph, `Session.run` takes tensors by name. ONNX Runtime is the
-engine in use; which execution provider really runs is checked after loading and reported, because
-its GPU build names CUDA as available on machines without a GPU and falls back without a word.
-On a GPU batches are bound where they lie, in page-locked memory, instead of being passed along.
+Which execution provider really runs is checked after loading and reported, because its GPU build
+names CUDA as available on machines without a GPU and falls back without a word. On a GPU batches
+are bound where they lie, in page-locked memory, instead of being passed along.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import platform
 import threading
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +21,11 @@ from numpy.typing import NDArray
 
 from precordia.errors import InvalidModel
 from services.inference.engine.host_buffers import HostBuffers, Tensor
+from services.inference.engine.machine import accelerators, processor
 from services.inference.engine.providers import CPU, Choice, Device, check_in_use, load_libraries, wanted
+from services.inference.engine.sessions import Engine, Session, TensorSpec
 
 log = logging.getLogger(__name__)
-
-__all__ = ["Device", "Engine", "OnnxRuntimeEngine", "Session", "Tensor", "TensorSpec"]
 
 # ONNX Runtime's word for a tensor's elements, and the Open Inference Protocol's.
 _DATATYPES = {
@@ -46,84 +42,6 @@ _DATATYPES = {
     "tensor(float)": "FP32",
     "tensor(double)": "FP64",
 }
-
-
-@dataclass(frozen=True)
-class TensorSpec:
-    """Name and shape of a graph's input or output; None stands for a free dimension.
-
-    `datatype` is as the Open Inference Protocol writes it; empty where it has no word for it.
-    """
-
-    name: str
-    shape: tuple[int | None, ...]
-    datatype: str = "FP32"
-
-
-class Session(ABC):
-    """One loaded graph. `run` may be called from several threads at once."""
-
-    providers: tuple[str, ...]
-    """Execution providers really in use, first choice first."""
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[TensorSpec, ...]
-    clock: Callable[[], float] = staticmethod(time.perf_counter)
-    """Seconds by which a run is measured: of this thread's processor where the whole run is on it, else of the wall."""
-
-    @abstractmethod
-    def compute(self, tensors: Mapping[str, Tensor], outputs: Sequence[str]) -> list[NDArray[Any]]:
-        """The named outputs as the graph gives them, in the order of the names.
-
-        Raises:
-            InvalidModel: the graph cannot run on these tensors.
-        """
-
-    def run(self, tensors: Mapping[str, Tensor], output: str) -> Tensor:
-        """The named output, (batch, outputs), float32.
-
-        Raises:
-            InvalidModel: the graph cannot run on these tensors.
-        """
-        (answer,) = self.compute(tensors, [output])
-        return np.asarray(answer, dtype=np.float32).reshape(answer.shape[0], -1)
-
-    def room(self, name: str, shape: tuple[int, ...]) -> Tensor:
-        """Memory for a batch of this input, with whatever is in it, that `compute` takes without a copy.
-
-        Good until this thread asks for the same input again.
-        """
-        return np.empty(shape, np.float32)
-
-    @abstractmethod
-    def release(self) -> None:
-        """Gives back memory that earlier, larger runs left allocated, where the engine can."""
-
-
-class Engine(ABC):
-    """Makes sessions on one device."""
-
-    @property
-    @abstractmethod
-    def device(self) -> str:
-        """Names the device and what else a measurement depends on; the key of kept profiles."""
-
-    @property
-    def thread_counts(self) -> tuple[int, ...]:
-        """Threads inside a run that are worth measuring; one where that is settled."""
-        return (1,)
-
-    @abstractmethod
-    def load(self, graph: bytes, *, threads: int = 0) -> Session:
-        """A session for a serialised graph.
-
-        Args:
-            graph: its bytes.
-            threads: inside one run; 0 = the first of `thread_counts`.
-
-        Raises:
-            InvalidModel: the graph is broken, or uses what this engine does not have.
-            MissingDependency, FailedPrecondition: the device asked for is not there.
-        """
 
 
 class OnnxRuntimeEngine(Engine):
@@ -156,7 +74,7 @@ class OnnxRuntimeEngine(Engine):
     def device(self) -> str:
         """Device, processor, accelerators where they are used, and version."""
         provider = self._wanted()[0][0]
-        chips = [f"{_processor()}/{os.cpu_count()}", *(_accelerators() if provider != CPU else ())]
+        chips = [f"{processor()}/{os.cpu_count()}", *(accelerators() if provider != CPU else ())]
         return f"{provider}|{'|'.join(chips)}|onnxruntime={ort.__version__}"
 
     @property
@@ -278,21 +196,3 @@ def _shape(shape: list[Any]) -> tuple[int | None, ...]:
 
 def _one(shape: tuple[int | None, ...]) -> tuple[int, ...]:
     return tuple(1 if size is None else size for size in shape)
-
-
-def _accelerators(drivers: Path = Path("/proc/driver/nvidia/gpus")) -> list[str]:
-    """Models of the GPUs, as their driver on Linux names them."""
-    found = []
-    for information in sorted(drivers.glob("*/information")):
-        lines = information.read_text(errors="replace").splitlines()
-        found += [line.partition(":")[2].strip() for line in lines if line.startswith("Model:")]
-    return found
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text(errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

@@ -15,7 +15,8 @@ from typing import Any
 from precordia.evaluation import EvaluationWish
 from precordia.operations import OperationContext
 from precordia.shard import Shard
-from services.inference.datasets.split_scorer import SplitScorer, Stretch, truths_of
+from services.inference.datasets.split_scorer import SplitScorer, Stretch
+from services.inference.datasets.truths import truths_of
 from services.inference.evaluation.documents import Chosen, Document, chosen, document, thresholds_of
 from services.inference.evaluation.held_answers import Held, held
 from services.inference.evaluation.model_comparison import comparisons, over_datasets

@@ -21,7 +21,7 @@ from services.inference.datasets.label_spaces import (
     unasked_labels,
 )
 from services.inference.datasets.split_scorer import PinnedWork, SplitScorer
-from services.inference.models.loading import OperatingPoints
+from services.inference.models.serving import OperatingPoints
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from precordia.errors import DeadlineExceeded, Overloaded, PrecordiaError
 from precordia.prediction import Priority
 from precordia.rpc.caller import current_caller
-from services.inference.models.loading import ServingModel
+from services.inference.models.serving import ServingModel
 from services.inference.queueing.waiting import Call
 from services.inference.scoring.running import Answer, Job
 

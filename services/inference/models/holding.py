@@ -19,7 +19,8 @@ from typing import Protocol
 from precordia.catalog import LATEST, MODEL_ONNX, ModelEvent, ModelRef, ModelVersion
 from precordia.errors import ArtifactNotFound, FailedPrecondition, ModelNotFound, NotFound, PrecordiaError
 from precordia.prediction import LoadedModel
-from services.inference.models.loading import ModelLoader, ServingModel
+from services.inference.models.loading import ModelLoader
+from services.inference.models.serving import ServingModel
 
 log = logging.getLogger(__name__)
 

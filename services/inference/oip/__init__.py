@@ -1,5 +1,5 @@
-"""Models by the Open Inference Protocol, for clients that speak it already.
+"""The Open Inference Protocol: its requests become calls with tensors, and answers its messages.
 
-Requests become calls with tensors, answers become its messages. This room imports `predicting`
-and what that rests on; the service's start alone imports it.
+This room imports `predicting`; the service's start alone imports it. `servicer`, the edge of our own
+protocol, stands beside it, and neither imports the other.
 """

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from precordia.catalog import MODEL_ONNX, ModelRef, ModelVersion
 from precordia.oip import inference_pb2 as pb
 from precordia.oip import management_pb2, model_config_pb2
-from services.inference.engine.onnx_runtime import TensorSpec
+from services.inference.engine.sessions import TensorSpec
 from services.inference.models.holding import ResolvedModel
 from services.inference.oip.requests import DEFAULT_PRIORITY, PRIORITY_LEVELS
 from services.inference.predicting.tensor_predictor import MAX_ROWS

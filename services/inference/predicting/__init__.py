@@ -1,4 +1,4 @@
-"""From what a caller sends to the answer: recordings, signals, files, tensors, recordings of hours.
+"""From what a caller sends to the answer: stored recordings, signals, files, tensors, recordings of hours.
 
-This room imports `traffic`, `models` and what they rest on; whoever wants a prediction imports it.
+This room imports `traffic`, `models` and `keeping`; all who want a prediction import it.
 """

@@ -28,10 +28,10 @@ from precordia.rpc.workers import in_worker
 from precordia.signal import condition, conditioner
 from precordia.signal.resampling import continued_grid
 from precordia.stored import StoredRecording
-from services.inference.engine.onnx_runtime import Tensor
+from services.inference.engine.host_buffers import Tensor
 from services.inference.models.calls import answers_by_stretches
-from services.inference.models.loading import ServingModel
-from services.inference.scoring.scorer import EcgJob, Scored, all_flat, co_input_remarks, scored
+from services.inference.models.serving import ServingModel
+from services.inference.scoring.scores import EcgJob, Scored, all_flat, co_input_remarks, scored
 from services.inference.scoring.signal_remarks import NOT_ASSESSED, Known, derived_remarks, known_of, quality_remarks
 from services.inference.scoring.tensors import TensorAnswer, TensorJob
 from services.inference.statistics import Phases

@@ -30,11 +30,11 @@ from precordia.rpc.caller import current_caller
 from precordia.stored import StoredRecording
 from services.inference.models.calls import answers_to
 from services.inference.models.holding import Models, ResolvedModel
-from services.inference.models.loading import OperatingPoints
+from services.inference.models.serving import OperatingPoints
 from services.inference.predicting.long_recordings import LongJob, LongRecordings, is_long, job_of, stored_job
 from services.inference.queueing.waiting import Call
 from services.inference.scoring.running import Answer
-from services.inference.scoring.scorer import EcgJob, Scored
+from services.inference.scoring.scores import EcgJob, Scored
 from services.inference.scoring.signal_remarks import Known, KnownInput, known_of
 from services.inference.scoring.tensors import TensorAnswer
 from services.inference.traffic.routing import Lane, Routing, sampled

@@ -17,10 +17,10 @@ import numpy as np
 from precordia.catalog import ModelRef, ModelVersion
 from precordia.errors import DeadlineExceeded, InvalidArgument, PrecordiaError
 from precordia.prediction import Priority
-from services.inference.engine.onnx_runtime import Tensor
+from services.inference.engine.host_buffers import Tensor
 from services.inference.models.calls import answers_to
 from services.inference.models.holding import Models
-from services.inference.models.loading import ServingModel
+from services.inference.models.serving import ServingModel
 from services.inference.scoring.running import Answer
 from services.inference.scoring.tensors import AnyTensor, TensorAnswer, TensorJob
 from services.inference.traffic.routing import Lane, Routing

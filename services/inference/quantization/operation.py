@@ -2,7 +2,7 @@
 
 It runs where models run, because how much faster integers are depends on the processor that serves. The
 version, the snapshots and the files are fixed when it begins; the work itself is done by a process of its own
-(`quantization_worker`). After a crash the next attempt goes on with what is in the operation's folder.
+(`worker`). After a crash the next attempt goes on with what is in the operation's folder.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from precordia.quantization import QuantizationWish
 from services.inference.bridge import LoopBridge
 from services.inference.datasets.label_spaces import columns_of, group_labels, label_group, unasked_labels
 from services.inference.datasets.split_scorer import Snapshots
-from services.inference.models.loading import OperatingPoints
+from services.inference.models.serving import OperatingPoints
 from services.inference.quantization.order import CHOSEN, MODEL, Order, write_whole
 from services.inference.quantization.process import quantize_apart
 

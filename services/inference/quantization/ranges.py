@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.inference.engine.onnx_runtime import Session, Tensor
+from services.inference.engine.host_buffers import Tensor
+from services.inference.engine.sessions import Session
 from services.inference.quantization.graph import Ranges
 
 _BINS = 2048
@@ -84,7 +85,7 @@ class ObservingSession(Session):
     """A session that counts what flows while it runs.
 
     Args:
-        session: of the graph from `quantization_graph.observing`.
+        session: of the graph from `graph.observing`.
         names: of the tensors to be seen, the graph's inputs among them.
         output: of the model.
     """

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from precordia.manifest import Task
 from precordia.shard import Shard
 from services.inference.quantization.order import Order, shards
-from services.inference.scoring.scorer import EcgJob
+from services.inference.scoring.scores import EcgJob
 
 CALIBRATING, CHOOSING = 128, 96
 """ECGs at most: ranges settle within some tens."""

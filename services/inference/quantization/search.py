@@ -51,7 +51,7 @@ class Search:
     """Looks for a way whose scores are close to those of the base.
 
     Args:
-        model: from `quantization_graph.prepared`.
+        model: from `graph.prepared`.
         ranges: by each rule.
         scoring: runs a graph.
         base: what the base gives all choosing ECGs.

@@ -2,7 +2,7 @@
 
     python -m services.inference.quantization.worker FOLDER
 
-The folder is that of `quantization_order`. Lines of JSON on stdout tell how far it is; the process ends
+The folder is that of `order`. Lines of JSON on stdout tell how far it is; the process ends
 when its stdin does. What is finished is kept in the folder, and a process that is started again goes on there.
 """
 
@@ -25,7 +25,10 @@ from typing import Any
 import numpy as np
 
 from precordia.errors import FailedPrecondition, PrecordiaError
-from services.inference.engine.onnx_runtime import Device, OnnxRuntimeEngine, Session, Tensor
+from services.inference.engine.host_buffers import Tensor
+from services.inference.engine.onnx_runtime import OnnxRuntimeEngine
+from services.inference.engine.providers import Device
+from services.inference.engine.sessions import Session
 from services.inference.quantization import accuracy
 from services.inference.quantization.accuracy import Scores
 from services.inference.quantization.graph import observable, observing, prepared
@@ -33,7 +36,8 @@ from services.inference.quantization.order import CHOSEN, MODEL, RESULT, Order, 
 from services.inference.quantization.ranges import ObservingSession, Rule
 from services.inference.quantization.records import Record, Sides
 from services.inference.quantization.search import Search
-from services.inference.scoring.scorer import Scored, Scorer
+from services.inference.scoring.scorer import Scorer
+from services.inference.scoring.scores import Scored
 
 _CHOICE = "choice.json"
 _CHUNK = 128

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from precordia.errors import PrecordiaError
-from services.inference.scoring.scorer import EcgJob, Scored, Scorer
+from services.inference.scoring.scorer import Scorer
+from services.inference.scoring.scores import EcgJob, Scored
 from services.inference.scoring.tensors import TensorAnswer, TensorJob, TensorRunner
 from services.inference.statistics import Phases, ServingStatistics
 

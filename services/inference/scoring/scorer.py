@@ -7,24 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from precordia.errors import InternalError, InvalidInput, InvalidModel, PrecordiaError, TooLarge
-from precordia.manifest import Activation, Aggregation, Manifest
-from precordia.record import Remark, Sex, Signal, Unit
+from precordia.errors import InternalError, InvalidModel, PrecordiaError, TooLarge
+from precordia.manifest import Manifest
+from precordia.record import Remark, Unit
 from precordia.signal import Conditioned, Conditioner, conditioner
 from precordia.steps import Step
-from services.inference.engine.onnx_runtime import Session, Tensor, TensorSpec
-from services.inference.scoring.signal_remarks import Known, derived_remarks, quality_remarks, warm
+from services.inference.engine.host_buffers import Tensor
+from services.inference.engine.sessions import Session, TensorSpec
+from services.inference.scoring.scores import EcgJob, Scored, all_flat, co_input_remarks, scored
+from services.inference.scoring.signal_remarks import derived_remarks, quality_remarks, warm
 from services.inference.statistics import Phases
 
 log = logging.getLogger(__name__)
-
-Scores = NDArray[np.float64]
 
 _Kind = tuple[tuple[str, ...], float, Unit, tuple[Step, ...]]
 """What conditioning is prepared for: leads, rate, unit, and what was applied before."""
@@ -33,31 +31,6 @@ _KINDS = 64
 
 LONGEST_S = 3600
 """Of one piece of work, which nothing interrupts; longer ECGs are `long_recordings`' to share out."""
-
-
-@dataclass(frozen=True, eq=False)
-class EcgJob:
-    """One ECG to score, with what is known of the patient."""
-
-    signal: Signal
-    age_years: float | None = None
-    sex: Sex | None = None
-    temperature: float = 1.0
-    """Calibration of the model version asked for: raw outputs are divided by it before activation."""
-    known: Known | None = None
-    """What is said of it beside its scores; where its quality is not among it, it is assessed. None: nobody asks."""
-
-
-@dataclass(frozen=True, eq=False)
-class Scored:
-    """Scores of one ECG, in the manifest's order of outputs, and what they rest on."""
-
-    values: Scores
-    windows: int
-    input_sha256: str
-    remarks: tuple[Remark, ...]
-    phases: Phases
-    """The run that made them."""
 
 
 class Scorer:
@@ -218,63 +191,6 @@ class _Batch:
         if self.filled == sum(map(len, parts)):
             return self._room[: self.filled]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def scored(
-    raw: Tensor,
-    manifest: Manifest,
-    temperature: float,
-    input_sha256: str,
-    remarks: tuple[Remark, ...],
-    phases: Phases,
-) -> Scored | InvalidModel:
-    """Scores of one ECG from the graph's outputs for its windows, (windows, outputs)."""
-    if not np.isfinite(raw).all():
-        return InvalidModel("The model gave no finite number for this ECG; it cannot be scored by this model.")
-    values = activate(raw.astype(np.float64) / temperature, manifest.activation)
-    return Scored(aggregate(values, manifest.windows.aggregation), int(raw.shape[0]), input_sha256, remarks, phases)
-
-
-def co_input_remarks(manifest: Manifest, age_years: float | None, sex: Sex | None) -> tuple[Remark, ...]:
-    """Where a default stands in for what is not known of the patient."""
-    sources = {column.source for column in manifest.co_inputs.columns} if manifest.co_inputs else set()
-    remarks = []
-    if age_years is None and "age_years" in sources:
-        remarks.append(Remark("age_missing", "The age is not known; the model's default stands in for it."))
-    if sex is None and sources & {"sex_female", "sex_male"}:
-        remarks.append(Remark("sex_missing", "The sex is not known; the model's default stands in for it."))
-    return tuple(remarks)
-
-
-def all_flat(x: Tensor, remarks: Iterable[Remark], manifest: Manifest) -> InvalidInput | None:
-    """A model gives scores for a flat line as for any other; they say nothing of a heart.
-
-    A lead that was off for one window of many has a remark and no refusal.
-    """
-    lost = {remark.lead for remark in remarks if remark.code == "lead_flat"}
-    if lost >= set(manifest.input.leads) and x.min() == x.max():
-        return InvalidInput("Every lead is flat; there is nothing to score. Check the electrodes and the unit.")
-    return None
-
-
-def activate(raw: Scores, activation: Activation) -> Scores:
-    """Scores from a graph's outputs, (windows, outputs), without overflow."""
-    if activation is Activation.SOFTMAX:
-        powers: Scores = np.exp(raw - raw.max(axis=1, keepdims=True))
-        shares: Scores = powers / powers.sum(axis=1, keepdims=True)
-        return shares
-    if activation is Activation.SIGMOID:
-        return 0.5 * (1.0 + np.tanh(0.5 * raw))
-    return raw
-
-
-def aggregate(values: Scores, aggregation: Aggregation) -> Scores:
-    """One row of scores from those of the windows, (windows, outputs)."""
-    if aggregation is Aggregation.MAX:
-        largest: Scores = values.max(axis=0)
-        return largest
-    mean: Scores = values.mean(axis=0)
-    return mean
 
 
 def _check_fit(session: Session, manifest: Manifest) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precordia.errors import InvalidModel
-from services.inference.engine.onnx_runtime import Session, Tensor
+from services.inference.engine.host_buffers import Tensor
+from services.inference.engine.sessions import Session
 from services.inference.statistics import Phases
 
 AnyTensor = NDArray[Any]

@@ -16,9 +16,9 @@ from precordia.errors import PrecordiaError
 from precordia.prediction import Priority
 from services.inference.models.calls import answers_to
 from services.inference.models.holding import Models, ResolvedModel
-from services.inference.models.loading import OperatingPoints
+from services.inference.models.serving import OperatingPoints
 from services.inference.scoring.running import Answer, Job
-from services.inference.scoring.scorer import EcgJob
+from services.inference.scoring.scores import EcgJob
 from services.inference.traffic.differences import ComparisonCount, Judge
 
 log = logging.getLogger(__name__)

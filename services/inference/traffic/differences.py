@@ -15,9 +15,9 @@ import numpy as np
 from precordia.catalog import ModelVersion
 from precordia.manifest import Manifest, Task
 from precordia.traffic import Comparison, ScoreDifference, TrafficSide
-from services.inference.models.loading import OperatingPoints
+from services.inference.models.serving import OperatingPoints
 from services.inference.scoring.running import Answer
-from services.inference.scoring.scorer import Scored, Scores, activate
+from services.inference.scoring.scores import Scored, Scores, activate
 
 DEFAULT_THRESHOLD = 0.5
 

@@ -29,7 +29,7 @@ from precordia.errors import Cancelled, DeadlineExceeded, InvalidArgument, Preco
 from precordia.traffic import Traffic, TrafficRule
 from services.inference.models.holding import Models, ResolvedModel, plain
 from services.inference.scoring.running import Answer, Job
-from services.inference.scoring.scorer import EcgJob
+from services.inference.scoring.scores import EcgJob
 from services.inference.traffic.comparing import RETRY_S, Comparer
 from services.inference.traffic.files import KeptRule, TrafficFiles, counts_text
 

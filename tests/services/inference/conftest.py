@@ -11,7 +11,7 @@ import pytest
 from precordia.client import Addresses, Connection, connect
 from precordia.rpc.server import serving
 from services.inference.__main__ import build as build_inference
-from services.inference.engine.onnx_runtime import Device
+from services.inference.engine.providers import Device
 from services.inference.settings import InferenceSettings
 from services.ingest.__main__ import build as build_ingest
 from services.ingest.settings import IngestSettings

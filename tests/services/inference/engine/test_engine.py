@@ -13,8 +13,9 @@ import pytest
 from precordia.errors import FailedPrecondition, InvalidModel, MissingDependency
 from services.inference.engine import providers
 from services.inference.engine.host_buffers import HostBuffers, lock_pages
-from services.inference.engine.onnx_runtime import Device, OnnxRuntimeEngine, _accelerators, _BoundSession
-from services.inference.engine.providers import CPU, CUDA, TENSORRT, check_in_use, explained, wanted
+from services.inference.engine.machine import accelerators
+from services.inference.engine.onnx_runtime import OnnxRuntimeEngine, _BoundSession
+from services.inference.engine.providers import CPU, CUDA, TENSORRT, Device, check_in_use, explained, wanted
 from tests.services.inference.graphs import SAMPLES, linear_graph
 
 GRAPH = linear_graph(np.eye(12)[:, :3], np.array([0.0, 10.0, 20.0]))
@@ -200,5 +201,5 @@ def test_a_profile_of_one_gpu_is_not_taken_for_another(tmp_path: Path) -> None:
         folder = tmp_path / f"0000:0{number}:00.0"
         folder.mkdir()
         (folder / "information").write_text(f"Model: \t\t {model}\nIRQ:   \t\t 12\n")
-    assert _accelerators(tmp_path) == ["NVIDIA A100-SXM4-40GB", "NVIDIA T4"]
-    assert _accelerators(tmp_path / "absent") == []
+    assert accelerators(tmp_path) == ["NVIDIA A100-SXM4-40GB", "NVIDIA T4"]
+    assert accelerators(tmp_path / "absent") == []

@@ -12,13 +12,15 @@ import pytest
 from precordia.catalog import ModelRef, ModelVersion
 from precordia.errors import AliasNotFound, FailedPrecondition, InvalidModel, ModelNotFound, ServiceUnavailable
 from precordia.prediction import PredictInput
-from services.inference.engine.onnx_runtime import Device, OnnxRuntimeEngine
+from services.inference.engine.onnx_runtime import OnnxRuntimeEngine
+from services.inference.engine.providers import Device
 from services.inference.models.holding import Models
-from services.inference.models.loading import ModelLoader, ServingModel
+from services.inference.models.loading import ModelLoader
+from services.inference.models.serving import ServingModel
 from services.inference.predicting.predictor import Predictor
 from services.inference.queueing.profile import ServingLimits
 from services.inference.queueing.profile_cache import ProfileCache
-from services.inference.scoring.scorer import EcgJob
+from services.inference.scoring.scores import EcgJob
 from tests.services.inference.graphs import bias_graph, contract, levels
 from tests.services.inference.memory_recordings import MemoryRecordings
 from tests.services.inference.memory_registry import MemoryRegistry

@@ -26,7 +26,7 @@ from precordia.oip import inference_pb2, inference_pb2_grpc
 from precordia.prediction import PredictInput
 from precordia.rpc.server import serving
 from services.inference.__main__ import build as build_inference
-from services.inference.engine.onnx_runtime import Device
+from services.inference.engine.providers import Device
 from services.inference.settings import InferenceSettings
 from services.registry.__main__ import build as build_registry
 from services.registry.settings import RegistrySettings

@@ -18,14 +18,16 @@ from precordia.manifest import Activation, Aggregation, CoInput, Manifest, Task,
 from precordia.prediction import PredictInput, Prediction, Priority
 from precordia.record import Sex, Signal
 from precordia.steps import Step
-from services.inference.engine.onnx_runtime import Device, OnnxRuntimeEngine
+from services.inference.engine.onnx_runtime import OnnxRuntimeEngine
+from services.inference.engine.providers import Device
 from services.inference.models.holding import Models
 from services.inference.models.loading import ModelLoader
 from services.inference.predicting.predictor import Predictor
 from services.inference.queueing.batching import Batcher
 from services.inference.queueing.profile import ServingLimits
 from services.inference.queueing.profile_cache import ProfileCache
-from services.inference.scoring.scorer import EcgJob, Scored, Scorer
+from services.inference.scoring.scorer import Scorer
+from services.inference.scoring.scores import EcgJob, Scored
 from tests.precordia.signal.synthetic_ecg import as_signal, leads
 from tests.services.inference.graphs import CROP, bias_graph, contract, linear_graph
 from tests.services.inference.memory_recordings import MemoryRecordings

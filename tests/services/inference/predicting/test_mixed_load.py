@@ -19,9 +19,11 @@ from precordia.leads import STANDARD_LEADS
 from precordia.prediction import PredictInput, Priority
 from precordia.record import Signal, Unit
 from precordia.rpc.caller import set_caller
-from services.inference.engine.onnx_runtime import Device, OnnxRuntimeEngine
+from services.inference.engine.onnx_runtime import OnnxRuntimeEngine
+from services.inference.engine.providers import Device
 from services.inference.models.holding import Models
-from services.inference.models.loading import ModelLoader, ServingModel
+from services.inference.models.loading import ModelLoader
+from services.inference.models.serving import ServingModel
 from services.inference.predicting.predictor import Predictor
 from services.inference.predicting.tensor_predictor import SentTensor, TensorCall, TensorPredictor
 from services.inference.queueing.batching import Batcher
@@ -29,7 +31,8 @@ from services.inference.queueing.profile import ServingLimits
 from services.inference.queueing.profile_cache import ProfileCache
 from services.inference.queueing.waiting import Call, Reply
 from services.inference.scoring.running import Answer, Job, Runner
-from services.inference.scoring.scorer import EcgJob, Scorer
+from services.inference.scoring.scorer import Scorer
+from services.inference.scoring.scores import EcgJob
 from services.inference.scoring.tensors import TensorRunner
 from tests.services.inference.graphs import RATE_HZ, SAMPLES, contract, linear_graph
 from tests.services.inference.memory_recordings import MemoryRecordings

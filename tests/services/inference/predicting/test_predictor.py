@@ -15,7 +15,10 @@ from precordia.errors import DeadlineExceeded, InvalidArgument, Overloaded
 from precordia.manifest import CoInput, Task
 from precordia.prediction import PredictInput
 from precordia.record import Remark
-from services.inference.engine.onnx_runtime import Device, Engine, OnnxRuntimeEngine, Session, Tensor
+from services.inference.engine.host_buffers import Tensor
+from services.inference.engine.onnx_runtime import OnnxRuntimeEngine
+from services.inference.engine.providers import Device
+from services.inference.engine.sessions import Engine, Session
 from services.inference.models.holding import Models
 from services.inference.models.loading import ModelLoader
 from services.inference.predicting.predictor import Predictor

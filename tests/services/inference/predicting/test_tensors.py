@@ -14,7 +14,10 @@ from precordia.catalog import ModelRef
 from precordia.errors import DeadlineExceeded, InvalidArgument, InvalidModel, PrecordiaError
 from precordia.manifest import Task
 from precordia.prediction import PredictInput, Priority
-from services.inference.engine.onnx_runtime import Device, OnnxRuntimeEngine, Session, Tensor
+from services.inference.engine.host_buffers import Tensor
+from services.inference.engine.onnx_runtime import OnnxRuntimeEngine
+from services.inference.engine.providers import Device
+from services.inference.engine.sessions import Session
 from services.inference.models.holding import Models
 from services.inference.models.loading import ModelLoader
 from services.inference.predicting.predictor import Predictor
@@ -22,7 +25,8 @@ from services.inference.predicting.tensor_predictor import SentTensor, TensorCal
 from services.inference.queueing.profile import ServingLimits
 from services.inference.queueing.profile_cache import ProfileCache
 from services.inference.scoring.running import Runner
-from services.inference.scoring.scorer import EcgJob, Scored, Scorer
+from services.inference.scoring.scorer import Scorer
+from services.inference.scoring.scores import EcgJob, Scored
 from services.inference.scoring.tensors import TensorAnswer, TensorJob, TensorRunner
 from services.inference.statistics import Phases, ServingStatistics
 from tests.services.inference.graphs import SAMPLES, contract, levels, linear_graph

@@ -28,7 +28,8 @@ from precordia.prediction import PredictInput
 from precordia.quantization import QuantizationWish
 from precordia.rpc.convert.quantization import quantization_from_proto, quantization_to_proto
 from precordia.shard import ShardRecord, encode_shard
-from services.inference.engine.onnx_runtime import Device, OnnxRuntimeEngine
+from services.inference.engine.onnx_runtime import OnnxRuntimeEngine
+from services.inference.engine.providers import Device
 from services.inference.quantization import accuracy
 from services.inference.quantization.graph import observable, observing, prepared, quantized, weighted
 from services.inference.quantization.order import Order

@@ -12,8 +12,10 @@ from precordia.leads import STANDARD_LEADS
 from precordia.manifest import Aggregation, CoInput, LongPolicy, Manifest, Task, WindowPolicy
 from precordia.record import Sex, Signal, Unit
 from precordia.steps import Step
-from services.inference.engine.onnx_runtime import Device, OnnxRuntimeEngine
-from services.inference.scoring.scorer import EcgJob, Scored, Scorer
+from services.inference.engine.onnx_runtime import OnnxRuntimeEngine
+from services.inference.engine.providers import Device
+from services.inference.scoring.scorer import Scorer
+from services.inference.scoring.scores import EcgJob, Scored
 from tests.services.inference.graphs import RATE_HZ, SAMPLES, contract, levels, linear_graph
 
 ENGINE = OnnxRuntimeEngine(device=Device.CPU)

@@ -19,8 +19,10 @@ from precordia.manifest import Activation, Aggregation, CoInput, Manifest, Task,
 from precordia.record import Sex, Signal
 from precordia.signal import condition
 from precordia.steps import Step
-from services.inference.engine.onnx_runtime import Device, OnnxRuntimeEngine
-from services.inference.scoring.scorer import EcgJob, Scored, Scorer, activate, aggregate
+from services.inference.engine.onnx_runtime import OnnxRuntimeEngine
+from services.inference.engine.providers import Device
+from services.inference.scoring.scorer import Scorer
+from services.inference.scoring.scores import EcgJob, Scored, activate, aggregate
 from tests.services.inference.graphs import CROP, SAMPLES, bias_graph, contract, levels, linear_graph
 
 ENGINE = OnnxRuntimeEngine(device=Device.CPU)

@@ -17,13 +17,15 @@ from precordia.prediction import KeptQuery, PredictInput, Prediction
 from precordia.record import Remark, Signal, Unit
 from precordia.signal.quality import assess_signal
 from precordia.source import Source
-from services.inference.engine.onnx_runtime import Device, OnnxRuntimeEngine
+from services.inference.engine.onnx_runtime import OnnxRuntimeEngine
+from services.inference.engine.providers import Device
 from services.inference.models.holding import Models
 from services.inference.models.loading import ModelLoader
 from services.inference.predicting.predictor import Predictor
 from services.inference.queueing.profile import ServingLimits
 from services.inference.queueing.profile_cache import ProfileCache
-from services.inference.scoring.scorer import EcgJob, Scored, Scorer
+from services.inference.scoring.scorer import Scorer
+from services.inference.scoring.scores import EcgJob, Scored
 from services.inference.scoring.signal_remarks import NOT_ASSESSED, Known, quality_remarks
 from tests.precordia.signal.synthetic_ecg import Leads, as_signal, leads, limb
 from tests.services.inference.graphs import bias_graph, contract

@@ -16,7 +16,8 @@ from precordia.manifest import Task
 from precordia.prediction import PredictInput
 from precordia.record import Signal
 from precordia.traffic import Traffic, TrafficRule
-from services.inference.engine.onnx_runtime import Device, OnnxRuntimeEngine
+from services.inference.engine.onnx_runtime import OnnxRuntimeEngine
+from services.inference.engine.providers import Device
 from services.inference.models.holding import Models
 from services.inference.models.loading import ModelLoader
 from services.inference.predicting.predictor import Predictor

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from precordia.manifest import Activation, Aggregation, Manifest, Task, WindowPolicy
 from precordia.metrics.areas import auroc
 from precordia.metrics.temperature import mean_log_loss, probabilities
-from services.inference.scoring.scorer import activate, aggregate
+from services.inference.scoring.scores import activate, aggregate
 from services.trainer.learning.loop import Trained
 from services.trainer.learning.losses import Criterion
 from services.trainer.learning.scoring import validation_figures

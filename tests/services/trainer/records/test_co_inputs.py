@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from precordia.manifest import Task
 from precordia.models.networks import AGE_AND_SEX
 from precordia.record import Sex
-from services.inference.engine.onnx_runtime import Session, Tensor, TensorSpec
-from services.inference.scoring.scorer import EcgJob, Scored, Scorer
+from services.inference.engine.host_buffers import Tensor
+from services.inference.engine.sessions import Session, TensorSpec
+from services.inference.scoring.scorer import Scorer
+from services.inference.scoring.scores import EcgJob, Scored
 from services.trainer.planning.plan import Plan
 from services.trainer.records.data import conditioned_split, examples
 from services.trainer.records.examples import draw_validation
