@@ -270,12 +270,15 @@ def test_warnings_say_a_defect_of_several_leads_once(clean: Leads) -> None:
     assert remark.message == "100% of the lead is a flat line. Also in V2, V3."
 
 
-def test_an_ecg_is_assessed_in_a_few_milliseconds_at_most() -> None:
+def test_an_assessment_costs_no_more_than_a_few_transforms_of_its_ecg() -> None:
     signal = as_signal(leads())
     assess_signal(signal)
-    took = []
+    assessments, transforms = [], []
     for _ in range(30):
         start = time.process_time()
         assess_signal(signal)
-        took.append(time.process_time() - start)
-    assert min(took) < 0.004  # the bar of 1 ms is the benchmark's; this one holds on a busy machine
+        middle = time.process_time()
+        np.fft.irfft(np.fft.rfft(signal.values))
+        assessments.append(middle - start)
+        transforms.append(time.process_time() - middle)
+    assert min(assessments) < 8 * min(transforms)  # twice as much is usual; how long that is, the benchmark says

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import precordia.client.batch
 from precordia.client import BatchImport, Connection, FileVerdict, SourceFile, sources_from_paths
 from precordia.operation import OperationState
+from precordia.operations import OperationContext
 from tests.precordia.client.generated import write_records
 
 FILES = 60
@@ -54,10 +57,22 @@ async def test_every_file_has_one_verdict_with_its_recordings(connection: Connec
 async def test_broken_off_and_run_again_it_ends_as_if_it_had_not_been(
     connection: Connection, files: list[SourceFile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await run(connection, files, stop_after=30)
-    for operation in await connection.ingest.operations.list("import"):
-        done = await connection.ingest.operations.wait(operation.operation_id)
-        assert done.state in (OperationState.SUCCEEDED, OperationState.CANCELLED)
+    emit, verdicts = OperationContext.emit, 0
+
+    def wait_in_the_last_lot(context: OperationContext, kind: str, *said: Any, **more: Any) -> Any:
+        nonlocal verdicts
+        event = emit(context, kind, *said, **more)
+        verdicts += kind == "verdict"
+        while verdicts > 50 and not context.cancel_requested:
+            time.sleep(0.01)
+        return event
+
+    with monkeypatch.context() as patched:
+        patched.setattr(OperationContext, "emit", wait_in_the_last_lot)
+        await run(connection, files, stop_after=30)
+        for operation in await connection.ingest.operations.list("import"):
+            done = await connection.ingest.operations.wait(operation.operation_id)
+            assert done.state in (OperationState.SUCCEEDED, OperationState.CANCELLED)
     before = await kept(connection)
     assert 25 <= len(before) < FILES
     sent: Counter[str] = Counter()
