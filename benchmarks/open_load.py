@@ -1,6 +1,9 @@
 """Callers who do not wait for each other, in a process of their own; started by `benchmarks.overload`.
 
-    python -m benchmarks.open_load ADDRESS MODEL LEADS SAMPLES RATE_HZ
+    python -m benchmarks.open_load ADDRESS MODEL LEADS SAMPLES RATE_HZ {heeding|heedless}
+
+Heeding callers share a client, which does not ask again before the time that a refusal stated; each heedless
+caller has one of its own, and asks whatever the others heard.
 
 Reads lines of JSON {"rate", "seconds", "priority", "timeout_s", "seed"}: so many ECGs a second, one a
 request, at random moments (Poisson). Answers each line with {outcome: [latencies in seconds]}.
@@ -13,11 +16,13 @@ import json
 import random
 import sys
 import time
+from collections.abc import Callable
 
 import numpy as np
 
 from precordia.catalog import ModelRef
-from precordia.client import Addresses, Connection, connect
+from precordia.client import InferenceClient
+from precordia.client.peer import Peer
 from precordia.errors import DeadlineExceeded, Overloaded, PrecordiaError
 from precordia.leads import STANDARD_LEADS
 from precordia.prediction import PredictInput, Priority
@@ -27,7 +32,9 @@ _LATER_S = 0.1
 """A caller that starts later than this is not started: the load would not be that of the rate any more."""
 
 
-async def run(connection: Connection, ref: ModelRef, signal: Signal, order: dict[str, float]) -> dict[str, list[float]]:
+async def run(
+    client: Callable[[], InferenceClient], ref: ModelRef, signal: Signal, order: dict[str, float]
+) -> dict[str, list[float]]:
     """One while of load."""
     outcomes: dict[str, list[float]] = {}
     draw, tasks = random.Random(int(order["seed"])), set()
@@ -36,7 +43,7 @@ async def run(connection: Connection, ref: ModelRef, signal: Signal, order: dict
     async def caller() -> None:
         began, outcome = time.perf_counter(), "answered"
         try:
-            (prediction,) = await connection.inference.predict(ref, [PredictInput(signal=signal)], priority, timeout_s)
+            (prediction,) = await client().predict(ref, [PredictInput(signal=signal)], priority, timeout_s)
             assert prediction.scores, prediction.error_message
         except Overloaded:
             outcome = "refused"
@@ -60,14 +67,18 @@ async def run(connection: Connection, ref: ModelRef, signal: Signal, order: dict
     return outcomes
 
 
-async def main(address: str, model: str, leads: int, samples: int, rate_hz: float) -> None:
+async def main(address: str, model: str, leads: int, samples: int, rate_hz: float, *, heedless: bool) -> None:
     """Answers orders until there are none."""
     values = np.random.default_rng(1).normal(0, 0.3, (leads, samples)).astype(np.float32)
-    signal = Signal(values, STANDARD_LEADS[:leads], rate_hz, Unit.MILLIVOLT)
-    async with connect(Addresses(inference=address)) as connection:
-        while line := await asyncio.to_thread(sys.stdin.readline):
-            print(json.dumps(await run(connection, ModelRef.parse(model), signal, json.loads(line))), flush=True)
+    signal, ref = Signal(values, STANDARD_LEADS[:leads], rate_hz, Unit.MILLIVOLT), ModelRef.parse(model)
+    peer = Peer("inference", address)
+    shared = InferenceClient(peer)
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        outcomes = await run(lambda: InferenceClient(peer) if heedless else shared, ref, signal, json.loads(line))
+        print(json.dumps(outcomes), flush=True)
+    await peer.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:3], *map(int, sys.argv[3:5]), float(sys.argv[5])))
+    address, model, leads, samples, rate_hz, heed = sys.argv[1:]
+    asyncio.run(main(address, model, int(leads), int(samples), float(rate_hz), heedless=heed == "heedless"))

@@ -4,10 +4,13 @@ The service has one core and one session; callers have the others, urgent ones i
 Capacity is what callers who wait for each other's answers get; then ECGs come at three times that rate
 whatever becomes of them: 5 % STAT, 75 % routine, 20 % background, each with a deadline.
 
+The callers of a class share one of our clients, which does not ask again before the time that a refusal
+stated; with `--heedless` every ECG is sent, whatever the service said, as clients of other make may do.
+
 The service takes in and refuses what it cannot do on the core that the model runs on: the quicker the model, the
 larger the share of that. `--shipped precordia-superclasses-xception` is three networks in one graph.
 
-    python -m benchmarks.overload [--seconds 60] [--times 3] [--deadline 1.0] [--shipped NAME]
+    python -m benchmarks.overload [--seconds 60] [--times 3] [--deadline 1.0] [--shipped NAME] [--heedless]
 """
 
 from __future__ import annotations
@@ -38,7 +41,9 @@ SHARES = {"STAT": 0.05, "ROUTINE": 0.75, "BACKGROUND": 0.20}
 
 
 @contextlib.contextmanager
-def sender(address: str, manifest: Manifest, core: set[int], *, nice: int = 0) -> Iterator[Sender]:
+def sender(
+    address: str, manifest: Manifest, core: set[int], *, nice: int = 0, heed: str = "heeding"
+) -> Iterator[Sender]:
     """Callers in a process of their own; gives what makes them send."""
 
     def settle() -> None:
@@ -47,7 +52,7 @@ def sender(address: str, manifest: Manifest, core: set[int], *, nice: int = 0) -
 
     shape = [str(len(manifest.input.leads)), str(manifest.input.samples), str(manifest.input.rate_hz)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.open_load", address, BARE.name, *shape],
+        [sys.executable, "-m", "benchmarks.open_load", address, BARE.name, *shape, heed],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -82,7 +87,9 @@ async def main() -> None:
     parser.add_argument("--times", type=float, default=3.0)
     parser.add_argument("--deadline", type=float, default=1.0)
     parser.add_argument("--shipped", default="", metavar="NAME", help="a shipped model; else XceptionTime")
+    parser.add_argument("--heedless", action="store_true", help="callers send whatever the service said")
     asked = parser.parse_args()
+    heed = "heedless" if asked.heedless else "heeding"
     name, graph, bare = shipped_model(asked.shipped) if asked.shipped else model()
     core, others = cores()
     values = np.random.default_rng(1).normal(0, 0.3, (12, bare.input.samples)).astype(np.float32)
@@ -94,7 +101,9 @@ async def main() -> None:
             os.sched_setaffinity(0, others)
             # Callers of different urgency sit on different machines: the many must not make the few late in sending.
             senders = {
-                priority: stack.enter_context(sender(address, bare, others, nice=0 if priority == "STAT" else 10))
+                priority: stack.enter_context(
+                    sender(address, bare, others, nice=0 if priority == "STAT" else 10, heed=heed)
+                )
                 for priority in SHARES
             }
             span_s = min(10.0, asked.seconds / 2)
@@ -139,7 +148,8 @@ def report(
     """The table and the verdicts."""
     capacity = statistics.mean(capacities)
     print(
-        f"{name}: capacity {capacities[0]:.0f} ECGs/s before and {capacities[1]:.0f} after, {asked.times:g} times that"
+        f"{name}: capacity {capacities[0]:.0f} ECGs/s before and {capacities[1]:.0f} after, "
+        f"{asked.times:g} times that, {'heedless' if asked.heedless else 'heeding'} callers"
     )
     print(f"{'class':12}{'sent':>8}{'in time':>9}{'refused':>9}{'late':>7}{'other':>7}{'p50 ms':>9}{'p99 ms':>9}")
     for priority, found in outcomes.items():

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from precordia.catalog import ModelRef
+from precordia.client.holding_off import HoldingOff
 from precordia.client.ingest import NO_HINTS
 from precordia.client.operations import OperationsClient
 from precordia.client.peer import CALL_S, LONG_CALL_S, Peer, new_request_id
@@ -58,6 +59,7 @@ class InferenceClient:
 
     def __init__(self, peer: Peer) -> None:
         self._peer = peer
+        self._holding_off = HoldingOff()
         self.operations = OperationsClient(peer)
 
     @property
@@ -75,14 +77,16 @@ class InferenceClient:
 
         Raises:
             ModelNotFound, AliasNotFound: there is no such model.
-            Overloaded: the queue is full; says when to come back.
+            Overloaded: the queue is full; says when to come back. Until then such a call is refused here,
+                unless it is STAT.
         """
-        request = pb.PredictRequest(
-            model=model_ref_to_proto(ref),
-            inputs=[predict_input_to_proto(one) for one in inputs],
-            priority=priority_to_proto(priority),
-        )
-        answer = await self._peer.call(self._stub.Predict, request, timeout_s=timeout_s or CALL_S)
+        with self._holding_off.call(ref, priority, len(inputs), timeout_s):
+            request = pb.PredictRequest(
+                model=model_ref_to_proto(ref),
+                inputs=[predict_input_to_proto(one) for one in inputs],
+                priority=priority_to_proto(priority),
+            )
+            answer = await self._peer.call(self._stub.Predict, request, timeout_s=timeout_s or CALL_S)
         return tuple(prediction_from_proto(prediction) for prediction in answer.predictions)
 
     async def predict_dataset(self, ref: ModelRef, split: SplitRef, request_id: str = "") -> Operation:
