@@ -33,6 +33,11 @@ class Unit(Enum):
 
 MILLIVOLTS_PER = {Unit.MILLIVOLT: 1.0, Unit.MICROVOLT: 0.001}
 
+_STANDARD, _LIMBS = frozenset(STANDARD_LEADS), frozenset(LIMB_LEADS)
+_FACTORS = {unit.value: MILLIVOLTS_PER.get(unit, 1.0) for unit in Unit}
+_EXACT_BASELINE, _EXACT_GAINS = 1 << 22, (1e-6, 1e12)
+"""Within these, counts of 16 bits minus a whole baseline are exact as float32, and so is the gain's range."""
+
 
 class Sex(Enum):
     """As the source states it."""
@@ -124,7 +129,7 @@ class Channel:
     @property
     def is_standard_lead(self) -> bool:
         """Whether the channel is one of the twelve leads."""
-        return self.label in STANDARD_LEADS
+        return self.label in _STANDARD
 
     @property
     def missing_fraction(self) -> float:
@@ -254,38 +259,81 @@ class Recording:
         Raises:
             UnsupportedView: no standard lead, or leads of different rate or length.
         """
-        present = {channel.label: channel for channel in self.ecg_channels}
+        present = {channel.label: channel for channel in self.channels if channel.label in _STANDARD}
         if not present:
             raise UnsupportedView("The recording has no standard ECG lead.")
         rates = {(channel.sample_rate_hz, channel.samples.size) for channel in present.values()}
         if len(rates) > 1:
             raise UnsupportedView("The recording's leads differ in rate or length; read its channels instead.")
         rate_hz, samples = rates.pop()
-        rows = {label: _in_signal_unit(channel) for label, channel in present.items()}
-        derived = {} if self.unit is Unit.STANDARDISED else derive_limb_leads(rows)
-        values = np.full((len(leads), samples), np.nan, np.float32)
+        for channel in present.values():
+            _check_voltage(channel)
+        unit = self.unit or Unit.MILLIVOLT
+        derived = _derived(present, leads) if unit is not Unit.STANDARDISED else {}
+        values = np.empty((len(leads), samples), np.float32)
         for row, lead in zip(values, leads, strict=True):
-            known = rows.get(lead, derived.get(lead))
-            if known is not None:
-                row[:] = known
+            if lead in present:
+                _fill(row, present[lead])
+            else:
+                row[:] = derived.get(lead, np.nan)
         return Signal(
             values=values,
             leads=leads,
             sample_rate_hz=rate_hz,
-            unit=self.unit or Unit.MILLIVOLT,
+            unit=unit,
             applied=self.applied,
-            derived=tuple(lead for lead in leads if lead in LIMB_LEADS and lead in derived)
+            derived=tuple(lead for lead in leads if lead in derived)
             + tuple(lead for lead in leads if lead in present and present[lead].derived),
         )
 
 
-def _in_signal_unit(channel: Channel) -> NDArray[np.float64]:
-    try:
-        unit = Unit(channel.unit)
-    except ValueError:
+def _check_voltage(channel: Channel) -> None:
+    if channel.unit not in _FACTORS:
         raise MissingField(
             f"Lead {channel.label} has no unit that is a voltage; give --unit mV or --unit uV.", field="unit"
-        ) from None
-    factor = MILLIVOLTS_PER.get(unit, 1.0)
+        )
+
+
+def _in_signal_unit(channel: Channel) -> NDArray[np.float64]:
+    factor = _FACTORS[channel.unit]
     values = channel.physical()
     return values if factor == 1.0 else values * factor
+
+
+def _derived(present: Mapping[str, Channel], leads: tuple[str, ...]) -> Mapping[str, NDArray[np.float64]]:
+    """Limb leads among `leads` that follow from those present, in the signal's unit."""
+    wanted = _LIMBS.intersection(leads) - present.keys()
+    if not wanted:
+        return {}
+    rows = {name: _in_signal_unit(present[name]) for name in ("I", "II", "III") if name in present}
+    return {lead: row for lead, row in derive_limb_leads(rows).items() if lead in wanted}
+
+
+def _fill(row: NDArray[np.float32], channel: Channel) -> None:
+    """A channel's values in the signal's unit, the nearest float32 to each."""
+    plain = channel.missing is None and _FACTORS[channel.unit] == 1.0
+    if plain and channel.gain is None:
+        row[:] = channel.samples
+    elif plain and _is_exact_in_float32(channel):
+        row[:] = channel.samples
+        if channel.baseline:
+            row -= np.float32(channel.baseline)
+        row /= np.float32(channel.gain)
+    else:
+        row[:] = _in_signal_unit(channel)
+
+
+def _is_exact_in_float32(channel: Channel) -> bool:
+    """Whether dividing as float32 gives what dividing as float64 and rounding gives.
+
+    The quotient of two float32 rounded to 53 bits and then to 24 is the quotient rounded at once (Figueroa 1995).
+    """
+    gain, baseline = channel.gain, channel.baseline
+    return bool(
+        gain is not None
+        and channel.samples.dtype == np.int16
+        and _EXACT_GAINS[0] <= abs(gain) <= _EXACT_GAINS[1]
+        and float(np.float32(gain)) == gain
+        and abs(baseline) <= _EXACT_BASELINE
+        and float(baseline).is_integer()
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from precordia.errors import UnreadableFile
 from precordia.leads import STANDARD_LEADS
 from precordia.record import MILLIVOLTS_PER, Channel, Hints, Native, Remark, Sex, Unit
+from services.ingest.formats._check_kernels import holds, is_finite
 from services.ingest.formats.channels import upright
 from services.ingest.formats.facts import (
     NamedLead,
@@ -57,8 +58,7 @@ class BlockFacts:
     sex: Sex | None = None
 
 
-@dataclass(frozen=True)
-class _Scale:
+class _Scale(NamedTuple):
     gain: float | None
     baseline: float
     unit: str
@@ -127,12 +127,16 @@ def _scales(facts: BlockFacts, hints: Hints, named: Sequence[NamedLead]) -> list
     units = _each(facts.units, count, "units")
     gains = _each(facts.gains, count, "gains")
     baselines = _each(facts.baselines, count, "baselines")
+    scales: list[_Scale] = []
     leads = [name.label in STANDARD_LEADS for name in named]
     none = not any(leads)
-    return [
-        _scale(unit or "", gain, baseline or 0.0, hints, needed=lead or none)
-        for unit, gain, baseline, lead in zip(units, gains, baselines, leads, strict=True)
-    ]
+    known: dict[tuple[str, float | None, float, bool], _Scale] = {}
+    for unit, gain, baseline, lead in zip(units, gains, baselines, leads, strict=True):
+        said = (unit or "", gain, baseline or 0.0, lead or none)
+        if said not in known:
+            known[said] = _scale(*said[:3], hints, needed=said[3])
+        scales.append(known[said])
+    return scales
 
 
 def _each(values: Sequence[Fact], count: int, what: str) -> Sequence[Fact | None]:
@@ -169,19 +173,18 @@ def _channel(row: Native, rate_hz: float, scale: _Scale, name: NamedLead) -> Cha
     if row.dtype.kind == "f" and scale.gain is not None:
         row = _counts(row)
     if row.dtype.kind == "f":
-        return upright(_float_channel(row, rate_hz, scale), name)
-    missing = row == _SENTINEL[row.dtype]
-    return upright(
-        Channel(
-            label="",
-            samples=row,
-            sample_rate_hz=rate_hz,
-            unit=scale.unit,
-            gain=1.0 if scale.gain is None else scale.gain,
-            baseline=scale.baseline,
-            missing=missing if missing.any() else None,
-        ),
-        name,
+        return _float_channel(row, rate_hz, scale, name)
+    blank = _SENTINEL[row.dtype]
+    gain = 1.0 if scale.gain is None else scale.gain
+    return Channel(
+        label=name.label,
+        samples=row,
+        sample_rate_hz=rate_hz,
+        unit=scale.unit,
+        gain=-gain if name.inverted else gain,
+        baseline=scale.baseline,
+        missing=row == blank if holds(row, blank) else None,
+        source_label=name.source_label,
     )
 
 
@@ -194,14 +197,14 @@ def _counts(row: Native) -> Native:
     return native(whole) if (whole == row).all() else row
 
 
-def _float_channel(row: Native, rate_hz: float, scale: _Scale) -> Channel:
-    missing = ~np.isfinite(row)
-    samples: Native = row
+def _float_channel(row: Native, rate_hz: float, scale: _Scale, name: NamedLead) -> Channel:
+    samples, missing = row, None if is_finite(row) else ~np.isfinite(row)
     if scale.gain is not None:
         samples = (row.astype(np.float64) - scale.baseline) / scale.gain
-    if missing.any():
+    if missing is not None:
         samples = np.where(missing, samples.dtype.type(np.nan), samples)
-    return Channel("", samples, rate_hz, scale.unit, missing=missing if missing.any() else None)
+    channel = Channel(name.label, samples, rate_hz, scale.unit, missing=missing, source_label=name.source_label)
+    return upright(channel, name) if name.inverted else channel
 
 
 def left_out(channels: Sequence[Channel]) -> tuple[tuple[Channel, ...], tuple[Remark, ...]]:
@@ -211,6 +214,8 @@ def left_out(channels: Sequence[Channel]) -> tuple[tuple[Channel, ...], tuple[Re
         UnreadableFile: none has any.
     """
     empty = [channel for channel in channels if channel.missing is not None and channel.missing.all()]
+    if not empty:
+        return tuple(channels), ()
     if len(empty) == len(channels):
         raise UnreadableFile("The file holds no sample that is a number.")
     remarks = [

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from precordia.record import MILLIVOLTS_PER, Channel
 from services.ingest.formats.facts import NamedLead
 
@@ -14,12 +12,22 @@ def upright(channel: Channel, name: NamedLead) -> Channel:
     A lead that the source stores upside down (-aVR) keeps its numbers: integers get a negative
     gain, floats are negated.
     """
-    named = replace(channel, label=name.label, source_label=name.source_label)
-    if not name.inverted:
-        return named
-    if named.gain is not None:
-        return replace(named, gain=-named.gain)
-    return replace(named, samples=-named.samples)
+    samples, gain = channel.samples, channel.gain
+    if name.inverted and gain is not None:
+        gain = -gain
+    elif name.inverted:
+        samples = -samples
+    return Channel(
+        label=name.label,
+        samples=samples,
+        sample_rate_hz=channel.sample_rate_hz,
+        unit=channel.unit,
+        gain=gain,
+        baseline=channel.baseline,
+        missing=channel.missing,
+        source_label=name.source_label,
+        derived=channel.derived,
+    )
 
 
 def millivolts(channel: Channel) -> tuple[float, ...]:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
 
-from precordia.leads import check_einthoven
+from precordia.leads import STANDARD_LEADS, check_einthoven
 from precordia.record import MILLIVOLTS_PER, Channel, Remark, Unit
+from services.ingest.formats._check_kernels import deviation, residual_span
+
+_STANDARD = frozenset(STANDARD_LEADS)
+_FACTORS = {unit.value: factor for unit, factor in MILLIVOLTS_PER.items()}
+_STANDARDISED = Unit.STANDARDISED.value
+_INT16, _FLOAT64 = np.dtype(np.int16), np.dtype(np.float64)
 
 EINTHOVEN_COUNTS = 2.0
 EINTHOVEN_FLOAT_MV = 0.005
@@ -26,7 +34,7 @@ COARSE_STEP_MV = 0.02
 
 def remarks_on(channels: Sequence[Channel]) -> tuple[Remark, ...]:
     """Everything noteworthy about a recording's channels."""
-    leads = [channel for channel in channels if channel.is_standard_lead]
+    leads = [channel for channel in channels if channel.label in _STANDARD]
     if not leads:
         return (
             Remark("no_standard_lead", "No channel is one of the twelve standard leads."),
@@ -36,12 +44,10 @@ def remarks_on(channels: Sequence[Channel]) -> tuple[Remark, ...]:
 
 
 def _missing(channels: Sequence[Channel]) -> list[Remark]:
-    remarks = []
-    for channel in channels:
-        fraction = _share(channel.missing) if channel.missing is not None else 0.0
-        if fraction:
-            remarks.append(Remark("missing_samples", f"{fraction:.2%} of the samples are missing.", channel.label))
-    return remarks
+    shares = [(channel.label, _share(channel.missing)) for channel in channels if channel.missing is not None]
+    return [
+        Remark("missing_samples", f"{share:.2%} of the samples are missing.", label) for label, share in shares if share
+    ]
 
 
 def _share(missing: NDArray[np.bool_]) -> float:
@@ -54,27 +60,20 @@ def _lengths(leads: Sequence[Channel]) -> list[Remark]:
     return [Remark("uneven_leads", "The leads differ in sampling rate or length.")]
 
 
-def _millivolts(channel: Channel) -> float | None:
-    for unit, factor in MILLIVOLTS_PER.items():
-        if channel.unit == unit.value:
-            return factor
-    return None
-
-
 def _einthoven(leads: Sequence[Channel]) -> list[Remark]:
     limb = {lead.label: lead for lead in leads if lead.label in ("I", "II", "III") and not lead.derived}
     if len(limb) < 3 or len({(lead.samples.size, lead.sample_rate_hz, lead.unit) for lead in limb.values()}) > 1:
         return []
-    factor = _millivolts(limb["I"])
+    factor = _FACTORS.get(limb["I"].unit)
     if factor is None:
         return []
     if _fit_in_counts(*(limb[name] for name in ("I", "II", "III"))):
         return []
-    one, two, three = (limb[name].physical() for name in ("I", "II", "III"))
+    one, two, three = (_physical(limb[name]) for name in ("I", "II", "III"))
     steps = [abs(1 / lead.gain) for lead in limb.values() if lead.gain]
     allowed = EINTHOVEN_COUNTS * max(steps) if steps else EINTHOVEN_FLOAT_MV / factor
-    residual = one + three - two
-    if residual.size and max(-residual.min(), residual.max()) <= allowed:  # False where a sample is missing, too
+    low, high = residual_span(one, two, three) if one.size else (math.nan, math.nan)
+    if max(-low, high) <= allowed and low == low:  # NaN where a sample is missing
         return []
     check = check_einthoven(one, two, three)
     if check is None or check.largest <= allowed * (1 + 1e-9):
@@ -88,23 +87,30 @@ def _einthoven(leads: Sequence[Channel]) -> list[Remark]:
     ]
 
 
+def _physical(lead: Channel) -> NDArray[np.float64]:
+    """As `Channel.physical`, and the samples themselves where they are that already."""
+    if lead.gain is None and lead.missing is None and lead.samples.dtype == _FLOAT64:
+        return lead.samples  # type: ignore[return-value]  # float64, as was asked
+    return lead.physical()
+
+
 def _fit_in_counts(one: Channel, two: Channel, three: Channel) -> bool:
     """Whether whole numbers of one scale obey the law as they stand: the common case, told without floats."""
-    leads = (one, two, three)
-    scales = {(lead.gain, lead.baseline, lead.missing is None, lead.samples.dtype) for lead in leads}
-    if scales != {(one.gain, one.baseline, True, np.dtype(np.int16))}:
-        return False
-    residual = one.samples.astype(np.int32) + three.samples - two.samples
-    low, high = int(residual.min(initial=0)), int(residual.max(initial=0))
-    return max(abs(low - one.baseline), abs(high - one.baseline)) <= EINTHOVEN_COUNTS
+    for lead in (one, two, three):
+        if lead.samples.dtype != _INT16 or lead.missing is not None or not lead.samples.size:
+            return False
+        if (lead.gain, lead.baseline) != (one.gain, one.baseline):
+            return False
+    low, high = residual_span(one.samples, two.samples, three.samples)
+    return bool(max(abs(low - one.baseline), abs(high - one.baseline)) <= EINTHOVEN_COUNTS)
 
 
 def _amplitude(leads: Sequence[Channel]) -> list[Remark]:
-    spread = [_spread_mv(lead) for lead in leads if lead.unit != Unit.STANDARDISED.value]
-    known = [value for value in spread if value is not None and np.isfinite(value)]
+    spread = [_spread_mv(lead) for lead in leads if lead.unit != _STANDARDISED]
+    known = [value for value in spread if value is not None and math.isfinite(value)]
     if not known:
         return []
-    typical = float(np.median(known))
+    typical = median(known)
     if typical > IMPLAUSIBLE_ABOVE_MV or typical < IMPLAUSIBLE_BELOW_MV:
         return [
             Remark(
@@ -117,7 +123,7 @@ def _amplitude(leads: Sequence[Channel]) -> list[Remark]:
 
 def _resolution(leads: Sequence[Channel]) -> list[Remark]:
     """A step that no electrocardiograph has: the stated calibration may not be the samples' own."""
-    steps = [(_millivolts(lead) or 0.0) / abs(lead.gain) for lead in leads if lead.gain]
+    steps = [_FACTORS.get(lead.unit, 0.0) / abs(lead.gain) for lead in leads if lead.gain]
     if not steps or max(steps) <= COARSE_STEP_MV:
         return []
     return [
@@ -130,12 +136,9 @@ def _resolution(leads: Sequence[Channel]) -> list[Remark]:
 
 
 def _spread_mv(lead: Channel) -> float | None:
-    factor = _millivolts(lead)
-    if factor is None or lead.samples.size == 0:
-        return None
+    factor = _FACTORS.get(lead.unit)
     every = max(1, lead.samples.size // SPREAD_SAMPLES)
-    values = lead.samples[::every] if lead.missing is None else lead.samples[~lead.missing][::every]
-    if values.size == 0:
+    known = lead.samples if lead.missing is None else lead.samples[~lead.missing]
+    if factor is None or known.size == 0:
         return None
-    spread = float(values.std(dtype=np.float64))  # not by BLAS: its threads cost more than they save here
-    return spread * (factor / abs(lead.gain) if lead.gain else factor)
+    return float(deviation(known, every)) * (factor / abs(lead.gain) if lead.gain else factor)

@@ -11,12 +11,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
+from functools import lru_cache
+from typing import NamedTuple
 
 from precordia.errors import HintConflict, InvalidArgument, MissingField, UnreadableFile
-from precordia.leads import LeadMatch, match_lead
+from precordia.leads import STANDARD_LEADS, LeadMatch, match_lead
 from precordia.record import MILLIVOLTS_PER, Hints, Remark, Sex, Unit
 
 MAX_RATE_HZ = 1e6
+_STANDARD = frozenset(STANDARD_LEADS)
 
 _VOLTAGES: dict[str, tuple[Unit, float]] = {
     "mv": (Unit.MILLIVOLT, 1.0),
@@ -53,8 +56,17 @@ class StatedUnit:
 
 def stated_unit(text: str) -> StatedUnit | None:
     """The unit that a file's text means, or None where it is no voltage."""
+    return _remembered_unit(text) if len(text) <= _REMEMBERED_LENGTH else _unit_of(text)
+
+
+def _unit_of(text: str) -> StatedUnit | None:
     found = _VOLTAGES.get(text.replace("\0", "").strip().strip("[]()").lower())
     return StatedUnit(*found) if found else None
+
+
+_remembered_unit = lru_cache(maxsize=256)(_unit_of)
+_REMEMBERED_LENGTH = 32
+"""Every file names the same few units, once for each lead."""
 
 
 def checked_rate(value: float) -> float:
@@ -169,8 +181,7 @@ def missing_leads(channels: int) -> MissingField:
     )
 
 
-@dataclass(frozen=True)
-class NamedLead:
+class NamedLead(NamedTuple):
     """One channel's name: the standard lead or the source's label, and whether it is upside down."""
 
     label: str
@@ -201,7 +212,7 @@ def duplicate_remarks(named: Sequence[NamedLead]) -> tuple[Remark, ...]:
     return tuple(
         Remark("duplicate_lead", "The file holds this lead more than once; the first is taken as the lead.", name.label)
         for name in named
-        if match_lead(name.source_label) is not None and match_lead(name.label) is None
+        if name.label not in _STANDARD and match_lead(name.source_label) and not match_lead(name.label)
     )
 
 
@@ -227,10 +238,13 @@ def _agreed(stated: str, hint: str) -> str:
 
 def _named(name: str, source: str) -> NamedLead:
     match = match_lead(name) or LeadMatch(name[:64])
-    return NamedLead(match.lead, match.inverted, source.replace("\0", "").strip()[:64] or name[:64])
+    own = name if source is name else source.replace("\0", "").strip()
+    return NamedLead(match.lead, match.inverted, own[:64] or name[:64])
 
 
 def _distinct(named: Sequence[NamedLead]) -> tuple[NamedLead, ...]:
+    if len({name.label for name in named}) == len(named):
+        return tuple(named)
     seen: dict[str, int] = {}
     result = []
     for name in named:

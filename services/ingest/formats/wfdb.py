@@ -13,13 +13,20 @@ from precordia.errors import UnreadableFile
 from precordia.record import Channel, Device, Hints, Remark
 from precordia.source import Source
 from services.ingest.formats.channels import upright
-from services.ingest.formats.facts import duplicate_remarks, resolve_leads, resolve_rate
-from services.ingest.formats.limits import ReaderContext
+from services.ingest.formats.facts import NamedLead, duplicate_remarks, resolve_leads, resolve_rate
+from services.ingest.formats.limits import Limits, ReaderContext
 from services.ingest.formats.parsed import ParsedEcg
 from services.ingest.formats.wfdb_comments import read_comments
-from services.ingest.formats.wfdb_header import Header, SignalLine, looks_like_header, parse_header
+from services.ingest.formats.wfdb_header import Header, looks_like_header, parse_header
 from services.ingest.formats.wfdb_segments import read_segments
-from services.ingest.formats.wfdb_strips import Strip, checksum_remarks, read_strips, strip_channel
+from services.ingest.formats.wfdb_strips import (
+    Files,
+    Strip,
+    checksum_remarks,
+    read_strips,
+    strip_channel,
+    strip_scale,
+)
 
 FORMAT = "wfdb"
 VERSION = "1"
@@ -46,31 +53,41 @@ def read(source: Source, hints: Hints, context: ReaderContext) -> tuple[ParsedEc
     files = {**source.companions, source.name: source.content}
     rate_hz = resolve_rate(header.frame_rate_hz, hints)
     if header.segments:
-        joined = read_segments(header, rate_hz, hints, files, context.limits)
-        lines, channels, strips = joined.lines, joined.channels, joined.strips
-        transforms = joined.transforms
-    else:
-        strips = tuple(read_strips(header, files, context.limits))
-        lines = tuple(strip.line for strip in strips)
-        channels = tuple(strip_channel(strip, rate_hz, hints) for strip in strips)
-        transforms = _skews(strips)
-    if not channels or not any(channel.samples.size for channel in channels):
+        return (_in_segments(header, rate_hz, hints, files, context.limits),)
+    strips = read_strips(header, files, context.limits)
+    scales = [strip_scale(strip.line, hints) for strip in strips]
+    _check_samples(strips)
+    named = resolve_leads([strip.line.description for strip in strips], hints)
+    channels = tuple(
+        strip_channel(strip, scale, rate_hz, name) for strip, scale, name in zip(strips, scales, named, strict=True)
+    )
+    return (_parsed(header, named, channels, hints, checksum_remarks(strips), _skews(strips)),)
+
+
+def _in_segments(header: Header, rate_hz: float, hints: Hints, files: Files, limits: Limits) -> ParsedEcg:
+    joined = read_segments(header, rate_hz, hints, files, limits)
+    _check_samples(joined.channels)
+    named = resolve_leads([line.description for line in joined.lines], hints)
+    channels = tuple(upright(channel, name) for name, channel in zip(named, joined.channels, strict=True))
+    return _parsed(header, named, channels, hints, checksum_remarks(joined.strips), joined.transforms)
+
+
+def _check_samples(signals: Sequence[Strip | Channel]) -> None:
+    if not any(signal.samples.size for signal in signals):
         raise UnreadableFile("The WFDB record has no samples.", format=FORMAT)
-    return (_parsed(header, lines, channels, hints, checksum_remarks(strips), transforms),)
 
 
 def _parsed(
     header: Header,
-    lines: Sequence[SignalLine],
-    channels: Sequence[Channel],
+    named: Sequence[NamedLead],
+    channels: tuple[Channel, ...],
     hints: Hints,
     remarks: Sequence[Remark],
     transforms: tuple[str, ...],
 ) -> ParsedEcg:
-    named = resolve_leads([line.description for line in lines], hints)
     said = read_comments(header.comments)
     return ParsedEcg(
-        channels=tuple(upright(channel, name) for name, channel in zip(named, channels, strict=True)),
+        channels=channels,
         source_record=header.name,
         applied=hints.applied,
         acquired_at=header.started_at,

@@ -7,13 +7,19 @@ among the companions that came along and never on a disk.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import NamedTuple
 
 from precordia.errors import MissingField, UnreadableFile, UnsafeContent
 
 FORMATS = ("8", "16", "24", "32", "61", "80", "160", "212", "310", "311", "508", "516", "524")
 LAYOUT_FORMAT = "0"
+_KNOWN = frozenset((*FORMATS, LAYOUT_FORMAT))
+_REMEMBERED_LENGTH = 64
+"""The headers of a database repeat a few words on every line; no layout has more letters than this."""
 NULL_FILE = "~"
 MAX_TEXT = 4 << 20
 
@@ -23,10 +29,7 @@ _RECORD = re.compile(
     rf"(?:\s+(?P<rate>{_NUMBER})(?:/{_NUMBER})?(?:\({_NUMBER}\))?"
     r"(?:\s+(?P<samples>\d{1,15})(?:\s+(?P<rest>.*))?)?)?\s*$"
 )
-_SIGNAL = re.compile(
-    r"^(?P<file>\S+)\s+(?P<format>\d{1,3})(?:x(?P<per_frame>\d{1,6}))?(?::(?P<skew>\d{1,9}))?(?:\+(?P<offset>\d{1,12}))?"
-    r"(?:\s+(?P<rest>.*))?$"
-)
+_LAYOUT = re.compile(r"^(\d{1,3})(?:x(\d{1,6}))?(?::(\d{1,9}))?(?:\+(\d{1,12}))?$")
 _GAIN = re.compile(rf"^(?P<gain>{_NUMBER})(?:\((?P<baseline>[-+]?\d{{1,12}})\))?(?:/(?P<unit>\S+))?$")
 _INTEGER = re.compile(r"^[-+]?\d{1,12}$")
 _SAFE_NAME = re.compile(r"^(?!\.)[^/\\\0:]{1,255}$")
@@ -34,8 +37,7 @@ _CLOCK = re.compile(r"^(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d{1,6}))?$")
 _DATE = re.compile(r"^(\d{1,2})/(\d{1,2})/(\d{4})$")
 
 
-@dataclass(frozen=True)
-class SignalLine:
+class SignalLine(NamedTuple):
     """One signal of a header. `gain` 0 means that the header gives none; `unit` defaults to mV."""
 
     file: str
@@ -84,13 +86,14 @@ def looks_like_header(content: bytes) -> bool:
         return False
     if len(lines) == 1 or match["segments"]:
         return match["rate"] is not None
-    signal = _SIGNAL.match(lines[1])
-    return signal is not None and signal["format"] in (*FORMATS, LAYOUT_FORMAT)
+    words = lines[1].split(maxsplit=2)
+    layout = _layout(words[1]) if len(words) > 1 else None
+    return layout is not None and layout[0] in _KNOWN
 
 
 def _specification_lines(text: str) -> list[str]:
-    lines = (line.strip() for line in text.splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
+    lines = map(str.strip, text.splitlines())
+    return [line for line in lines if line and line[0] != "#"]
 
 
 def parse_header(content: bytes) -> Header:
@@ -119,10 +122,14 @@ def parse_header(content: bytes) -> Header:
         frame_rate_hz=float(record["rate"]) if record["rate"] else None,
         frames=int(record["samples"]) if record["samples"] else None,
         started_at=_start(record["rest"] or ""),
-        signals=tuple(_signal(line) for line in body) if segments is None else (),
+        signals=_signals(body) if segments is None else (),
         segments=tuple(_segment(line) for line in body) if segments is not None else (),
-        comments=tuple(line.strip()[1:].strip() for line in text.splitlines() if line.strip().startswith("#")),
+        comments=_comments(text) if "#" in text else (),
     )
+
+
+def _comments(text: str) -> tuple[str, ...]:
+    return tuple(line.strip()[1:].strip() for line in text.splitlines() if line.strip().startswith("#"))
 
 
 def checked_file_name(name: str) -> str:
@@ -143,36 +150,66 @@ def _segment(line: str) -> Segment:
     return Segment(name if name == NULL_FILE else checked_file_name(name), int(frames))
 
 
+def _signals(lines: Sequence[str]) -> tuple[SignalLine, ...]:
+    signals: list[SignalLine] = []
+    checked = NULL_FILE
+    for line in lines:
+        signal = _signal(line)
+        if signal.file not in (checked, NULL_FILE):
+            checked = checked_file_name(signal.file)
+        signals.append(signal)
+    return tuple(signals)
+
+
 def _signal(line: str) -> SignalLine:
-    match = _SIGNAL.match(line)
-    if match is None:
+    """One line's signal; its file's name is as written."""
+    words = line.split(maxsplit=8)
+    layout = _layout(words[1]) if len(words) > 1 else None
+    if layout is None:
         raise _broken("has a signal line that is none")
-    if match["format"] not in (*FORMATS, LAYOUT_FORMAT):
+    if layout[0] not in _KNOWN:
         raise _broken("uses a signal format that does not exist")
-    words = (match["rest"] or "").split(maxsplit=6)
-    gain, baseline, unit = _gain(words[0]) if words else (0.0, None, "mV")
-    zero, initial, checksum = (_integer(words, place) for place in (2, 3, 4))
+    gain, baseline, unit = _gain(words[2]) if len(words) > 2 else (0.0, None, "mV")
+    zero, initial, checksum = _integer(words, 4), _integer(words, 5), _integer(words, 6)
     return SignalLine(
-        file=match["file"] if match["file"] == NULL_FILE else checked_file_name(match["file"]),
-        format=match["format"],
-        per_frame=int(match["per_frame"] or 1) or 1,
-        skew=int(match["skew"] or 0),
-        offset=int(match["offset"] or 0),
-        gain=gain,
-        baseline=baseline if baseline is not None else zero or 0,
-        unit=unit,
-        initial=initial if initial is not None else zero or 0,
-        checksum=checksum,
-        description=words[6].strip() if len(words) > 6 else "",
+        words[0],
+        *layout,
+        gain,
+        baseline if baseline is not None else zero or 0,
+        unit,
+        initial if initial is not None else zero or 0,
+        checksum,
+        words[8] if len(words) > 8 else "",
     )
 
 
+def _layout(word: str) -> tuple[str, int, int, int] | None:
+    """Format, samples in a frame, skew and offset; None where the word is none of that."""
+    return _remembered_layout(word) if len(word) <= _REMEMBERED_LENGTH else None
+
+
+@lru_cache(maxsize=256)
+def _remembered_layout(word: str) -> tuple[str, int, int, int] | None:
+    match = _LAYOUT.match(word)
+    if match is None:
+        return None
+    return match[1], int(match[2] or 1) or 1, int(match[3] or 0), int(match[4] or 0)
+
+
 def _gain(word: str) -> tuple[float, int | None, str]:
+    """Counts for each unit, counts at zero, and the unit."""
+    return _remembered_gain(word) if len(word) <= _REMEMBERED_LENGTH else _parsed_gain(word)
+
+
+def _parsed_gain(word: str) -> tuple[float, int | None, str]:
     match = _GAIN.match(word)
     if match is None:
         raise _broken("has a gain that is no number")
     baseline = int(match["baseline"]) if match["baseline"] else None
     return float(match["gain"]), baseline, match["unit"] or "mV"
+
+
+_remembered_gain = lru_cache(maxsize=256)(_parsed_gain)
 
 
 def _integer(words: list[str], place: int) -> int | None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from precordia.errors import UnreadableFile
 from precordia.record import Channel, Hints, Remark, Unit
-from services.ingest.formats.facts import agree_gain, agree_unit, hinted_gain, missing_unit, stated_unit
+from services.ingest.formats._check_kernels import sums_and_lowest
+from services.ingest.formats.facts import NamedLead, agree_gain, agree_unit, hinted_gain, missing_unit, stated_unit
 from services.ingest.formats.limits import Limits
 from services.ingest.formats.wfdb_header import NULL_FILE, Header, SignalLine, missing_companion
 from services.ingest.formats.wfdb_samples import FLAC_BITS, SENTINELS, Digital, decode, decode_flac, samples_held
@@ -19,17 +20,16 @@ from services.ingest.formats.wfdb_samples import FLAC_BITS, SENTINELS, Digital, 
 Files = Mapping[str, bytes]
 
 
-@dataclass(frozen=True, eq=False)
-class Strip:
-    """One decoded signal: its header line, digital samples, and which of them are missing."""
+class Strip(NamedTuple):
+    """One decoded signal: its header line, digital samples, which of them are missing, and their sum."""
 
     line: SignalLine
     samples: Digital
     missing: NDArray[np.bool_] | None
+    total: int
 
 
-@dataclass(frozen=True)
-class Scale:
+class Scale(NamedTuple):
     """How digital values become physical ones: (value - baseline) / gain, in `unit`."""
 
     gain: float
@@ -86,23 +86,36 @@ def _flac_frames(lines: Sequence[SignalLine], content: bytes, frames: int | None
     return samples.reshape(frames, each, len(lines)).transpose(0, 2, 1).reshape(frames, -1)
 
 
-def _split(lines: Sequence[SignalLine], rows: Digital) -> list[Strip]:
-    if all(line.per_frame == 1 for line in lines):
-        columns: list[Digital] = list(np.ascontiguousarray(rows.T))
-    else:
+def _split(lines: Sequence[SignalLine], frames: Digital) -> list[Strip]:
+    """The signals of a file, each from its part of every frame."""
+    if not frames.size or any(line.per_frame != 1 or line.skew or line.format == "8" for line in lines):
         ends = np.cumsum([line.per_frame for line in lines])
-        columns = [rows[:, end - line.per_frame : end].ravel() for line, end in zip(lines, ends, strict=True)]
-    return [_strip(line, column) for line, column in zip(lines, columns, strict=True)]
+        columns = [frames[:, end - line.per_frame : end].ravel() for line, end in zip(lines, ends, strict=True)]
+        return [_strip(line, column) for line, column in zip(lines, columns, strict=True)]
+    rows = np.ascontiguousarray(frames.T)
+    sums = np.empty(len(rows), np.int64)
+    sentinel = SENTINELS[lines[0].format]
+    if sums_and_lowest(rows, sums) > sentinel:
+        return list(map(Strip, lines, rows, (None,) * len(rows), sums.tolist()))
+    return [
+        Strip(line, row, _if_any(row == sentinel), total)
+        for line, row, total in zip(lines, rows, sums.tolist(), strict=True)
+    ]
 
 
 def _strip(line: SignalLine, samples: Digital) -> Strip:
+    """One signal, its differences summed up and its skew taken away."""
     if line.format == "8":
         samples = np.cumsum(samples, dtype=np.int32) + np.int32(line.initial)
     sentinel = SENTINELS.get(line.format)
     missing = samples == sentinel if sentinel is not None else None
     if line.skew:
         samples, missing = _unskewed(line, samples, missing)
-    return Strip(line, samples, missing if missing is not None and missing.any() else None)
+    return Strip(line, samples, _if_any(missing), int(samples.sum(dtype=np.int64)))
+
+
+def _if_any(missing: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    return missing if missing is not None and missing.any() else None
 
 
 def _unskewed(
@@ -138,17 +151,17 @@ def strip_scale(line: SignalLine, hints: Hints) -> Scale:
     return scale
 
 
-def strip_channel(strip: Strip, frame_rate_hz: float, hints: Hints) -> Channel:
-    """The signal as a channel, still under the header's own description."""
-    scale = strip_scale(strip.line, hints)
+def strip_channel(strip: Strip, scale: Scale, frame_rate_hz: float, name: NamedLead) -> Channel:
+    """The signal as a channel under its resolved name; one that is stored upside down has a negative gain."""
     return Channel(
-        label=strip.line.description,
+        label=name.label,
         samples=strip.samples,
         sample_rate_hz=frame_rate_hz * strip.line.per_frame,
         unit=scale.unit,
-        gain=scale.gain,
+        gain=-scale.gain if name.inverted else scale.gain,
         baseline=scale.baseline,
         missing=strip.missing,
+        source_label=name.source_label,
     )
 
 
@@ -157,9 +170,7 @@ def checksum_remarks(strips: Sequence[Strip]) -> list[Remark]:
     wrong = [
         strip.line.description
         for strip in strips
-        if strip.line.checksum is not None
-        and not strip.line.skew
-        and (int(strip.samples.sum(dtype=np.int64)) - strip.line.checksum) % 65536
+        if strip.line.checksum is not None and not strip.line.skew and (strip.total - strip.line.checksum) % 65536
     ]
     if not wrong:
         return []

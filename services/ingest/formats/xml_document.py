@@ -28,6 +28,8 @@ _DECLARED = re.compile(r"^\s*<\?xml[^>]*?encoding\s*=\s*[\"']([\w.-]+)[\"']")
 
 def root_name(content: bytes) -> str:
     """Name of the root element without its namespace; empty where this is no XML."""
+    if b"!" <= content[:1] <= b"~" and content[:1] != b"<":
+        return ""
     head = _decoded_head(content)
     if not head.lstrip().startswith("<"):
         return ""
