@@ -152,7 +152,7 @@ class TrainingJobs:
             )
             return version
 
-        published = self._remote.ask_from_job(publish, context)
+        published = self._remote.ask_from_job(publish, context, however_long=True)  # it may be days of work
         facts = {"model": published.name, "version": published.version, "digest": published.digest}
         context.emit("published", facts, state={"offset": _offset(context), "published": facts})
         return facts

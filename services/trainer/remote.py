@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import TimeoutError as StillRunning
@@ -20,6 +21,8 @@ Ask = Callable[[Connection], Awaitable[T]]
 
 _LONGEST_PAUSE_S = 15.0
 _LOOK_EVERY_S = 0.2
+_SAID_AGAIN_S = 600.0
+"""That a service is still away is said no more often: a job may wait a weekend for it."""
 
 
 class Remote:
@@ -44,21 +47,30 @@ class Remote:
         async with connect(self._addresses) as precordia:
             return await question(precordia)
 
-    def ask_from_job(self, question: Ask[T], context: OperationContext) -> T:
+    def ask_from_job(self, question: Ask[T], context: OperationContext, *, however_long: bool = False) -> T:
         """One call, from a job's thread; a service that is away is asked again until patience ends.
+
+        Args:
+            question: the call.
+            context: of the job.
+            however_long: wait until the service is back or the job is called off, for what must not be lost.
 
         Raises:
             Cancelled, Interrupted: the job is to stop.
             Unavailable: the service stayed away.
         """
-        until, pause_s = time.monotonic() + self._patience_s, 1.0
+        until, pause_s = time.monotonic() + (math.inf if however_long else self._patience_s), 1.0
+        said, said_at = "", -math.inf
         while True:
             try:
                 return self._once(question, context)
             except Unavailable as error:
-                if time.monotonic() + pause_s > until:
+                now = time.monotonic()
+                if now + pause_s > until:
                     raise
-                context.emit("log", {"message": f"Waiting: {error.message}"})
+                if error.message != said or now >= said_at + _SAID_AGAIN_S:
+                    said, said_at = error.message, now
+                    context.emit("log", {"message": f"Waiting: {said}"})
             context.wait(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 

@@ -61,7 +61,7 @@ class TrainerSettings(ServerSettings):
     """How often a worker that died is started again without a new epoch in between."""
 
     patience_s: float = Field(default=600.0, ge=0)
-    """How long a job waits for ingest or the registry to come back."""
+    """How long a job waits for ingest or the registry to come back; with a trained model, it waits however long."""
 
     @property
     def database(self) -> str:
