@@ -13,7 +13,7 @@ from precordia.client.uploads import Download, chunks, measure
 from precordia.errors import InvalidInput, NotFound, PrecordiaError, UnreadableFile, by_reason
 from precordia.operation import Operation
 from precordia.record import Hints, Recording, Remark, Signal
-from precordia.rpc.convert.native import recording_from_proto
+from precordia.rpc.convert.native import ArrivingRecording
 from precordia.rpc.convert.operation import operation_from_proto
 from precordia.rpc.convert.recording import (
     hints_to_proto,
@@ -271,16 +271,15 @@ class IngestClient(DatasetCalls):
     async def native_recording(self, recording_id: str) -> Recording:
         """The recording as its source has it: every channel, exact."""
         request = pb.StreamNativeSignalRequest(recording_id=recording_id)
-        header: types_pb2.Recording | None = None
-        received: list[pb.ChannelChunk] = []
+        arriving: ArrivingRecording | None = None
         async for message in self._peer.stream(self._stub.StreamNativeSignal, request):
             if message.HasField("header"):
-                header = message.header
-            else:
-                received.append(message.chunk)
-        if header is None:
+                arriving = ArrivingRecording(stored_recording_from_proto(message.header))
+            elif arriving is not None:
+                arriving.add(message.chunk)
+        if arriving is None:
             raise UnreadableFile("The stream ended before its header came.", format="stream")
-        return recording_from_proto(stored_recording_from_proto(header), received)
+        return arriving.recording()
 
     async def signal(self, recording_id: str, leads: Sequence[str] = ()) -> tuple[Signal, StoredRecording]:
         """Standard leads on one time base at the native rate, and the recording's facts."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,29 +30,46 @@ def channel_chunks_to_proto(channels: Sequence[Channel]) -> Iterator[ingest_pb2.
             )
 
 
-def recording_from_proto(stored: StoredRecording, chunks: Iterable[ingest_pb2.ChannelChunk]) -> Recording:
-    """The recording, exact, from its facts and its chunks.
+class ArrivingRecording:
+    """A recording while its chunks arrive: each is put in its place at once, so that a day's ECG is held once.
 
-    Raises:
-        UnreadableFile: a chunk does not fit its channel, or a channel is not complete.
+    Args:
+        stored: its facts, which come first.
     """
-    buffers = [_ChannelBuffer(channel) for channel in stored.channels]
-    for chunk in chunks:
-        if chunk.channel_index >= len(buffers):
+
+    def __init__(self, stored: StoredRecording) -> None:
+        self._stored = stored
+        self._buffers = [_ChannelBuffer(channel) for channel in stored.channels]
+
+    def add(self, chunk: ingest_pb2.ChannelChunk) -> None:
+        """The next chunk.
+
+        Raises:
+            UnreadableFile: it does not fit its channel.
+        """
+        if chunk.channel_index >= len(self._buffers):
             raise UnreadableFile("The stream holds a channel that the recording does not have.", format="stream")
-        buffers[chunk.channel_index].add(chunk)
-    return Recording(
-        channels=tuple(buffer.channel() for buffer in buffers),
-        provenance=_provenance(stored),
-        applied=stored.applied,
-        patient_key=stored.patient_key,
-        acquired_at=stored.acquired_at,
-        age_years=stored.age_years,
-        sex=stored.sex,
-        device=stored.device,
-        labels=stored.labels,
-        remarks=stored.remarks,
-    )
+        self._buffers[chunk.channel_index].add(chunk)
+
+    def recording(self) -> Recording:
+        """The recording, exact, once every chunk has come.
+
+        Raises:
+            UnreadableFile: a channel is not complete.
+        """
+        stored = self._stored
+        return Recording(
+            channels=tuple(buffer.channel() for buffer in self._buffers),
+            provenance=_provenance(stored),
+            applied=stored.applied,
+            patient_key=stored.patient_key,
+            acquired_at=stored.acquired_at,
+            age_years=stored.age_years,
+            sex=stored.sex,
+            device=stored.device,
+            labels=stored.labels,
+            remarks=stored.remarks,
+        )
 
 
 def _provenance(stored: StoredRecording) -> Provenance:

@@ -1,5 +1,6 @@
 """Blocks of samples: exact on the way back, and refused where they do not fit their header."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -11,11 +12,11 @@ from hypothesis.extra import numpy as hnp
 from precordia.errors import InvalidArgument, MissingField, PrecordiaError, UnknownLead, UnreadableFile
 from precordia.leads import STANDARD_LEADS
 from precordia.record import Channel, Provenance, Recording, Signal, Unit
-from precordia.rpc.convert.native import channel_chunks_to_proto, recording_from_proto
+from precordia.rpc.convert.native import ArrivingRecording, channel_chunks_to_proto
 from precordia.rpc.convert.signal import signal_from_proto, signal_to_proto
 from precordia.steps import Step
-from precordia.stored import describe
-from precordia.v1 import types_pb2
+from precordia.stored import StoredRecording, describe
+from precordia.v1 import ingest_pb2, types_pb2
 
 
 def _signal(values: np.ndarray, unit: Unit = Unit.MILLIVOLT) -> Signal:
@@ -133,11 +134,19 @@ def _recording() -> Recording:
     )
 
 
+def arrived(stored: StoredRecording, chunks: Iterable[ingest_pb2.ChannelChunk]) -> Recording:
+    """What a stream of these chunks makes."""
+    arriving = ArrivingRecording(stored)
+    for chunk in chunks:
+        arriving.add(chunk)
+    return arriving.recording()
+
+
 def test_the_native_signal_comes_back_exactly_with_its_masks() -> None:
     sent = _recording()
     chunks = list(channel_chunks_to_proto(sent.channels))
     assert max(chunk.ByteSize() for chunk in chunks) < 1 << 20
-    back = recording_from_proto(describe(sent), chunks)
+    back = arrived(describe(sent), chunks)
     assert back.provenance == sent.provenance
     for one, two in zip(sent.channels, back.channels, strict=True):
         assert one.samples.dtype == two.samples.dtype
@@ -150,14 +159,12 @@ def test_a_stream_with_a_hole_is_refused() -> None:
     sent = _recording()
     chunks = list(channel_chunks_to_proto(sent.channels))
     with pytest.raises(UnreadableFile):
-        recording_from_proto(describe(sent), chunks[1:])
+        arrived(describe(sent), chunks[1:])
     with pytest.raises(UnreadableFile):
-        recording_from_proto(describe(sent), chunks[:-1])
+        arrived(describe(sent), chunks[:-1])
 
 
 def test_a_stream_with_a_channel_too_many_is_refused() -> None:
     sent = _recording()
     with pytest.raises(UnreadableFile):
-        recording_from_proto(
-            describe(replace(sent, channels=sent.channels[:2])), channel_chunks_to_proto(sent.channels)
-        )
+        arrived(describe(replace(sent, channels=sent.channels[:2])), channel_chunks_to_proto(sent.channels))
