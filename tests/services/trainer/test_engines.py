@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,12 +24,12 @@ from services.trainer.settings import TrainerSettings
 from tests.services.trainer import synthetic
 from tests.services.trainer.conftest import Neighbours
 from tests.services.trainer.test_service import LONG, PROBE, finished, first_epoch, settings, spec
-from tests.services.trainer.test_worker import RECORDS, ended, epochs, prepared, wait_for_epoch
+from tests.services.trainer.test_worker import ENDLESS, RECORDS, ended, epochs, prepared, wait_for_epoch
 from tests.services.trainer.thread_engine import ThreadEngine
 
 ENGINES = {"processes": LocalEngine, "threads": ThreadEngine}
 SHORT = {"overrides": synthetic.SMALL | {"max_epochs": 2}}
-ENDLESS = {"overrides": synthetic.SMALL | {"max_epochs": 500}}
+FOR_EVER = {"overrides": synthetic.SMALL | {"max_epochs": ENDLESS}}
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +37,7 @@ def as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What a worker sets for its own process, this one may not keep."""
     for name in worker_environment(TrainerSettings()):
         monkeypatch.setenv(name, "")  # and so it is put back afterwards
+    monkeypatch.setattr(os, "nice", lambda more: 0)  # a thread's niceness would stay with this process
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
@@ -59,14 +61,14 @@ class TestAnyEngine:
     async def test_one_that_runs_is_found_and_ends_when_asked_and_another_goes_on(
         self, kind: str, tmp_path: Path
     ) -> None:
-        job, _ = await prepared(tmp_path / "job", synthetic.plan(RECORDS, **ENDLESS))
+        job, _ = await prepared(tmp_path / "job", synthetic.plan(RECORDS, **FOR_EVER))
         engine: Engine = ENGINES[kind](worker_environment(TrainerSettings(home=tmp_path)))
         handle = engine.submit(job.path, job.begin_attempt())
         wait_for_epoch(job, 1)
         assert engine.running(handle)
         found = engine.reattach(job.path)
         assert found == handle
-        engine.cancel(found, 20)
+        engine.cancel(found, 120)
         assert not engine.running(handle)
         assert not job.is_worked_on
         assert job.outcome() is None
@@ -75,7 +77,7 @@ class TestAnyEngine:
         before = epochs(job)[-1]
         again = engine.submit(job.path, job.begin_attempt())
         wait_for_epoch(job, before + 1)
-        engine.cancel(again, 20)
+        engine.cancel(again, 120)
         assert epochs(job) == list(range(1, epochs(job)[-1] + 1))
         attempts = [entry.attempt for entry in read_journal(job.path)]
         assert set(attempts) == {1, 2}

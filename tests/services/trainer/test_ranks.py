@@ -16,10 +16,10 @@ from services.trainer.local_engine import LocalEngine
 from services.trainer.planning.plan import Plan
 from services.trainer.ranks import shared_by
 from tests.services.trainer import synthetic
-from tests.services.trainer.test_worker import RECORDS, ended, epochs, prepared, wait_for_epoch
+from tests.services.trainer.test_worker import ENDLESS, RECORDS, ended, epochs, hold, prepared, wait_for_epoch
 
 PLAN = {"overrides": synthetic.SMALL | {"max_epochs": 4}}
-LONG = {"overrides": synthetic.SMALL | {"max_epochs": 1000}}
+LONG = {"overrides": synthetic.SMALL | {"max_epochs": ENDLESS}}
 LISTENING = "0A"
 
 
@@ -52,7 +52,7 @@ def command(pid: int) -> bytes:
 
 
 def wait_until_gone(pids: list[int]) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 120
     while any(command(pid) for pid in pids):
         assert time.monotonic() < until, "a process outlives its parent"
         time.sleep(0.1)
@@ -102,12 +102,14 @@ def test_two_processes_leave_one_model_and_one_account(whole: JobFolder) -> None
 @pytest.mark.faults
 async def test_one_that_is_killed_takes_the_others_back_to_the_checkpoint(tmp_path: Path, whole: JobFolder) -> None:
     job, engine = await job_for_two(tmp_path / "job", synthetic.plan(RECORDS, **PLAN))
+    hold(job).after("epoch", 2)
     handle = engine.submit(job.path, job.begin_attempt())
     wait_for_epoch(job, 2)
     together = ranks(job)
     assert len(together) == 2
     assert listening_beyond_loopback([*together, int(handle.key)]) == []
     os.kill(together[1], signal.SIGKILL)
+    hold(job).release()
     ended(engine, handle)
 
     assert job.outcome() is not None, (job.path / LOG).read_text()
@@ -132,7 +134,7 @@ async def test_they_end_with_their_parent_and_when_asked(tmp_path: Path) -> None
     handle = engine.submit(job.path, job.begin_attempt())
     wait_for_epoch(job, seen + 1)
     together = ranks(job)
-    engine.cancel(handle, 20)
+    engine.cancel(handle, 120)
     assert not engine.running(handle)
     wait_until_gone(together)
     assert job.outcome() is None

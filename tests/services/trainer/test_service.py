@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -40,7 +39,12 @@ from services.registry.__main__ import build as build_registry
 from services.registry.settings import RegistrySettings
 from services.trainer.__main__ import build
 from services.trainer.capability import Probe
+from services.trainer.job.environment import worker_environment
+from services.trainer.job.journal import read_journal
+from services.trainer.local_engine import LocalEngine
 from services.trainer.settings import TrainerSettings
+from tests.holding import Hold
+from tests.ports import free_port
 from tests.services.trainer.conftest import Neighbours
 from tests.services.trainer.synthetic import DURATION_S, RATE_HZ, SMALL
 
@@ -62,19 +66,25 @@ def spec(**changes: Any) -> TrainingSpec:
     return replace(wanted, **changes)
 
 
-LONG = spec(overrides=SMALL | {"max_epochs": 1000})
+LONG = spec(overrides=SMALL | {"max_epochs": 10_000})
+
+
+def held(home: Path) -> Hold:
+    return Hold(home / "hold")
 
 
 def settings(home: Path, neighbours: Neighbours) -> TrainerSettings:
     return TrainerSettings(
-        home=home, listen="127.0.0.1:0", ingest=neighbours.ingest, registry=neighbours.registry, drain_s=5
+        home=home, listen="127.0.0.1:0", ingest=neighbours.ingest, registry=neighbours.registry, drain_s=60
     )
 
 
 @contextlib.asynccontextmanager
 async def training(home: Path, neighbours: Neighbours) -> AsyncIterator[Connection]:
+    chosen = settings(home, neighbours)
+    engine = LocalEngine(worker_environment(chosen) | held(home).variables)
     async with (
-        serving(build(settings(home, neighbours), PROBE)) as address,
+        serving(build(chosen, PROBE, engine)) as address,
         connect(Addresses(neighbours.ingest, "", address, neighbours.registry)) as precordia,
     ):
         yield precordia
@@ -165,29 +175,38 @@ async def test_a_service_that_stops_takes_its_worker_along_and_goes_on_later(
     tmp_path: Path, neighbours: Neighbours
 ) -> None:
     async with training(tmp_path, neighbours) as precordia:
-        operation = await precordia.trainer.train("shapes", spec(overrides=SMALL | {"max_epochs": 6}))
+        held(tmp_path).after("epoch", 1)
+        operation = await precordia.trainer.train("shapes", spec())
         seen = await first_epoch(precordia, operation)
         worker = worker_pid(tmp_path, operation)
     assert not alive(worker)
+    held(tmp_path).release()
     async with training(tmp_path, neighbours) as precordia:
         done = await finished(precordia, operation)
         events = [event async for event in precordia.trainer.operations.watch(operation.operation_id, after=seen)]
     assert done.state is OperationState.SUCCEEDED, done.error_message
     assert done.attempt == 2
-    assert [event.payload["epoch"] for event in events if event.kind == "epoch"] == list(range(2, 7))
+    assert [event.payload["epoch"] for event in events if event.kind == "epoch"] == [2, 3, 4]
 
 
 @pytest.mark.faults
 async def test_a_killed_service_finds_its_job_again_and_publishes_once(tmp_path: Path, neighbours: Neighbours) -> None:
-    service, address = started(tmp_path, neighbours)
+    held(tmp_path).after("epoch", 1)
+    service, address = started(tmp_path, neighbours, **held(tmp_path).variables)
     async with connect(Addresses(neighbours.ingest, "", address, neighbours.registry)) as precordia:
-        operation = await precordia.trainer.train("shapes", spec(overrides=SMALL | {"max_epochs": 12}))
+        operation = await precordia.trainer.train("shapes", spec())
         await first_epoch(precordia, operation)
     service.kill()
     service.wait()
-    assert alive(worker_pid(tmp_path, operation))  # it goes on while nobody watches
+    assert alive(worker_pid(tmp_path, operation))
+    held(tmp_path).after("epoch", 2)
+    async with asyncio.timeout(240):  # it goes on while nobody watches
+        while epochs_said(tmp_path, operation) < 2:
+            await asyncio.sleep(0.02)
+    assert alive(worker_pid(tmp_path, operation))
 
     service, address = started(tmp_path, neighbours)
+    held(tmp_path).release()
     try:
         async with connect(Addresses(neighbours.ingest, "", address, neighbours.registry)) as precordia:
             done = await finished(precordia, operation)
@@ -195,10 +214,10 @@ async def test_a_killed_service_finds_its_job_again_and_publishes_once(tmp_path:
             versions = await precordia.registry.versions("shapes")
     finally:
         service.terminate()
-        service.wait(20)
+        service.wait(120)
     assert done.state is OperationState.SUCCEEDED, done.error_message
     assert [event.number for event in events] == list(range(1, len(events) + 1))
-    assert [event.payload["epoch"] for event in events if event.kind == "epoch"] == list(range(1, 13))
+    assert [event.payload["epoch"] for event in events if event.kind == "epoch"] == [1, 2, 3, 4]
     assert [event.kind for event in events].count("published") == 1
     assert [version.version for version in versions] == [1]
 
@@ -206,8 +225,7 @@ async def test_a_killed_service_finds_its_job_again_and_publishes_once(tmp_path:
 async def test_exclusive_labels_make_a_multiclass_model_and_a_registry_that_is_away_is_waited_for(
     tmp_path: Path, neighbours: Neighbours
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        later = f"127.0.0.1:{free.getsockname()[1]}"
+    later = f"127.0.0.1:{free_port()}"
     async with training(tmp_path, replace(neighbours, registry=later)) as precordia:
         operation = await precordia.trainer.train("speed", spec(label_group="speed", max_epochs=1, test=None))
         async with asyncio.timeout(240):
@@ -253,7 +271,7 @@ async def test_without_torch_the_trainer_starts_and_says_what_to_install(
             assert [network.name for network in await precordia.trainer.networks()] == list(networks())
     finally:
         service.terminate()
-        service.wait(20)
+        service.wait(120)
     assert not status.can_train
     assert "pip install 'precordia[train]'" in status.message
 
@@ -273,6 +291,11 @@ def started(home: Path, neighbours: Neighbours, **environment: str) -> tuple[sub
     assert service.stdout is not None
     with service.stdout:
         return service, json.loads(service.stdout.readline())["address"]
+
+
+def epochs_said(home: Path, operation: Operation) -> int:
+    """By the worker, whoever hears it."""
+    return sum(entry.kind == "epoch" for entry in read_journal(home / "trainer" / "jobs" / operation.operation_id))
 
 
 def worker_pid(home: Path, operation: Operation) -> int:
@@ -316,7 +339,7 @@ async def test_jobs_wait_in_order_and_one_too_many_is_refused(tmp_path: Path, ne
         await precordia.trainer.operations.cancel(second.operation_id)
         after = await precordia.trainer.status()
         events = []
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             async for event in precordia.trainer.operations.watch(third.operation_id):
                 events.append(event)
                 if event.kind == "queue" and event.payload["position"] == 1:

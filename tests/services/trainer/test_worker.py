@@ -22,24 +22,34 @@ from services.trainer.local_engine import LocalEngine
 from services.trainer.planning.plan import Plan
 from services.trainer.records.data import conditioned_split
 from services.trainer.settings import TrainerSettings
+from tests.holding import Hold
 from tests.services.trainer import synthetic
 
 RECORDS = synthetic.records(48)
 CHANGES = {"overrides": synthetic.SMALL | {"max_epochs": 5}}
 
 
+ENDLESS = 10_000
+"""More epochs than there is time for."""
+PATIENCE_S = 240
+
+
 async def prepared(folder: Path, plan: Plan, **changes: Any) -> tuple[JobFolder, LocalEngine]:
-    """A job's folder with its plan, and data where the worker looks first."""
+    """A job's folder with its plan, data where the worker looks first, and an engine whose workers can be held."""
     settings = TrainerSettings(home=folder.parent, **changes)
     shards = synthetic.ShardsInMemory(RECORDS)
     await conditioned_split(shards, plan.splits["train"], plan.manifest(), settings.cache, lambda done, total: None)
     folder.mkdir()
     job = JobFolder(folder)
     job.write(PLAN, plan.to_json())
-    return job, LocalEngine(worker_environment(settings))
+    return job, LocalEngine(worker_environment(settings) | hold(job).variables)
 
 
-def ended(engine: LocalEngine, handle: Handle, *, within_s: float = 150) -> None:
+def hold(job: JobFolder) -> Hold:
+    return Hold(job.path.parent / "hold")
+
+
+def ended(engine: LocalEngine, handle: Handle, *, within_s: float = PATIENCE_S) -> None:
     until = time.monotonic() + within_s
     while engine.running(handle):
         assert time.monotonic() < until, "the worker does not end"
@@ -47,7 +57,7 @@ def ended(engine: LocalEngine, handle: Handle, *, within_s: float = 150) -> None
 
 
 def wait_for_epoch(job: JobFolder, epoch: int) -> None:
-    until = time.monotonic() + 150
+    until = time.monotonic() + PATIENCE_S
     while not any(entry.payload.get("epoch", 0) >= epoch for entry in read_journal(job.path)):
         assert time.monotonic() < until, (job.path / LOG).read_text()
         time.sleep(0.02)
@@ -90,9 +100,11 @@ async def test_a_killed_worker_goes_on_from_its_checkpoint_and_ends_as_if_it_had
     tmp_path: Path, whole: JobFolder
 ) -> None:
     job, engine = await prepared(tmp_path / "job", synthetic.plan(RECORDS, **CHANGES))
+    hold(job).after("epoch", 2)
     handle = engine.submit(job.path, job.begin_attempt())
     wait_for_epoch(job, 2)
     os.killpg(int(handle.key), signal.SIGKILL)
+    hold(job).release()
     ended(engine, handle)
     assert job.outcome() is None
     ended(engine, engine.submit(job.path, job.begin_attempt()))
@@ -105,11 +117,11 @@ async def test_a_killed_worker_goes_on_from_its_checkpoint_and_ends_as_if_it_had
 
 
 async def test_a_worker_stops_between_two_steps_when_asked(tmp_path: Path) -> None:
-    plan = synthetic.plan(RECORDS, overrides=synthetic.SMALL | {"max_epochs": 500})
+    plan = synthetic.plan(RECORDS, overrides=synthetic.SMALL | {"max_epochs": ENDLESS})
     job, engine = await prepared(tmp_path / "job", plan)
     handle = engine.submit(job.path, job.begin_attempt())
     wait_for_epoch(job, 1)
-    engine.cancel(handle, 20)
+    engine.cancel(handle, 120)
     assert not engine.running(handle)
     assert job.outcome() is None
     assert (job.path / CHECKPOINT).exists()
@@ -117,7 +129,7 @@ async def test_a_worker_stops_between_two_steps_when_asked(tmp_path: Path) -> No
 
 @pytest.mark.faults
 async def test_a_second_engine_finds_the_worker_of_one_that_is_gone(tmp_path: Path) -> None:
-    plan = synthetic.plan(RECORDS, overrides=synthetic.SMALL | {"max_epochs": 500})
+    plan = synthetic.plan(RECORDS, overrides=synthetic.SMALL | {"max_epochs": ENDLESS})
     job, engine = await prepared(tmp_path / "job", plan)
     handle = engine.submit(job.path, job.begin_attempt())
     wait_for_epoch(job, 1)
@@ -133,7 +145,7 @@ async def test_a_second_engine_finds_the_worker_of_one_that_is_gone(tmp_path: Pa
 
 
 async def test_a_newer_attempt_silences_an_older_worker(tmp_path: Path) -> None:
-    plan = synthetic.plan(RECORDS, overrides=synthetic.SMALL | {"max_epochs": 500})
+    plan = synthetic.plan(RECORDS, overrides=synthetic.SMALL | {"max_epochs": ENDLESS})
     job, engine = await prepared(tmp_path / "job", plan)
     handle = engine.submit(job.path, job.begin_attempt())
     wait_for_epoch(job, 1)

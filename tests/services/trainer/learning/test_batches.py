@@ -1,3 +1,4 @@
+import threading
 import time
 from dataclasses import replace
 
@@ -42,7 +43,7 @@ def test_batches_follow_from_seed_and_epoch_alone() -> None:
     all_of(made, 0)
     slow = []
     for batch in made.epoch(4):
-        time.sleep(0.02)
+        time.sleep(0.01)
         slow.append(batch.inputs[0])
     assert all(torch.equal(a, b) for a, b in zip(one, slow, strict=True))
     other = [batch.inputs[0] for batch in all_of(made, 5)]
@@ -67,15 +68,23 @@ def test_co_inputs_come_beside_the_ecg_and_belong_to_it() -> None:
 
 
 def test_a_batch_is_prepared_while_the_one_before_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    def slow(x: np.ndarray, y: np.ndarray, **_: object) -> tuple[np.ndarray, np.ndarray]:
-        time.sleep(0.1)
+    prepared = threading.Semaphore(0)
+
+    def counted(x: np.ndarray, y: np.ndarray, **_: object) -> tuple[np.ndarray, np.ndarray]:
+        prepared.release()
         return x, y
 
-    monkeypatch.setattr(module, "augmented", slow)
+    monkeypatch.setattr(module, "augmented", counted)
     made = batches(batch_size=2)
-    for _ in made.epoch(0):
-        time.sleep(0.15)
-    assert made.waited_s < 0.5  # ten batches of 0.1 s, of which the first alone is waited for
+    assert prepared.acquire(timeout=0) is False
+    used = 0
+    for used, _ in enumerate(made.epoch(0), start=1):
+        if used == 1:
+            assert prepared.acquire(timeout=60)
+        if used < made.steps:
+            assert prepared.acquire(timeout=60), "the next one waits until this one is used"
+    assert used == made.steps == 10
+    assert not prepared.acquire(timeout=0)
 
 
 def test_an_error_in_preparation_reaches_the_one_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ def together(target: Callable[[int, str], None], folder: Path) -> None:
     for process in processes:
         process.start()
     for process in processes:
-        process.join(120)
+        process.join(240)
     assert [process.exitcode for process in processes] == [0, 0]
 
 

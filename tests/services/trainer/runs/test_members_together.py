@@ -19,7 +19,7 @@ from services.trainer.learning.place import Place
 from services.trainer.runs.members import member_folder
 from tests.services.trainer import synthetic, tiny
 from tests.services.trainer.learning.test_place import together
-from tests.services.trainer.test_worker import RECORDS, ended, prepared
+from tests.services.trainer.test_worker import RECORDS, ended, hold, prepared
 
 FOUND = tiny.recipe(max_learning_rate=0, max_epochs=2, class_weights="balanced")
 FOLDS = {"overrides": synthetic.SMALL | {"max_epochs": 2, "folds": 2}}
@@ -61,12 +61,14 @@ async def test_a_kill_in_the_second_fold_costs_the_first_nothing(tmp_path: Path)
     assert outcome.error is None, outcome.error
 
     job, engine = await prepared(tmp_path / "job", plan)
+    hold(job).after("epoch", 3)  # in the middle of the last epoch of the second
     handle = engine.submit(job.path, job.begin_attempt())
     until = time.monotonic() + 240
     while not any(entry.payload.get("member") == 2 for entry in read_journal(job.path)):
         assert time.monotonic() < until, (job.path / LOG).read_text()
         time.sleep(0.02)
     os.killpg(int(handle.key), signal.SIGKILL)
+    hold(job).release()
     ended(engine, handle)
     first = member_folder(job.path, 1) / FINISHED
     before = first.stat().st_mtime_ns
