@@ -16,7 +16,7 @@ FREE = ports_from(0)
 
 def running_as(service: str, home: Path) -> subprocess.Popen[bytes]:
     """A process that looks like a service of this home."""
-    code = "import time; print(flush=True); time.sleep(60)"
+    code = "import time; print(flush=True); time.sleep(3600)"
     process = subprocess.Popen([sys.executable, "-c", code, f"services.{service}"], stdout=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()  # it runs
@@ -83,7 +83,7 @@ def test_the_end_of_a_log_is_its_last_twenty_lines(tmp_path: Path) -> None:
 
 
 def test_down_leaves_a_stranger_with_the_same_number_alone(tmp_path: Path) -> None:
-    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
     try:
         (tmp_path / "run").mkdir()
         note = json.dumps({"pid": stranger.pid, "address": "127.0.0.1:1"})
@@ -100,7 +100,7 @@ def test_down_ends_the_process_that_is_the_service(tmp_path: Path) -> None:
     service = running_as("ingest", tmp_path)
     try:
         assert stop_detached(tmp_path, print) == ["ingest"]
-        assert service.wait(10) == -15
+        assert service.wait(60) == -15
         assert os.listdir(tmp_path / "run") == []
     finally:
         service.kill()

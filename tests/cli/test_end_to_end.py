@@ -371,7 +371,7 @@ def test_a_version_is_tried_beside_the_one_in_service(precordia: Say, dicom_ecg:
     status, document = precordia("traffic", "trial@champion", "--candidate", "2", "--canary", "100")
     (rule,) = document["traffic"]
     assert (status, rule["model"], rule["canary_percent"]) == (0, "trial@champion", 100)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while answering() != 2:  # until the candidate is loaded, the version in service answers
         assert time.monotonic() < deadline
     (seen,) = precordia("traffic")[1]["traffic"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from textual.notifications import Notification
 
 from precordia.client import Addresses
 from precordia.leads import STANDARD_LEADS
@@ -22,6 +23,13 @@ from services.ingest.__main__ import build as build_ingest
 from services.ingest.settings import IngestSettings
 from services.registry.__main__ import build as build_registry
 from services.registry.settings import RegistrySettings
+
+
+@pytest.fixture(autouse=True)
+def notices_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until a test has looked, however long that takes."""
+    monkeypatch.setattr(Notification, "has_expired", False)
+
 
 NOWHERE = "127.0.0.1:1"
 NO_SERVICES = Addresses(ingest=NOWHERE, inference=NOWHERE, trainer=NOWHERE, registry=NOWHERE)

@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from precordia.client import Addresses, connect
+from tests.ports import free_port
 from tests.tui.conftest import NO_SERVICES, NOWHERE, ServeIngest, beats, source
 from tui.app import PrecordiaApp
 from tui.screens.help import HelpScreen
@@ -21,7 +22,7 @@ from tui.view import Layout
 SIZE = (160, 48)
 
 
-async def until(pilot: Pilot[None], holds: Callable[[], object], seconds: float = 30.0) -> None:
+async def until(pilot: Pilot[None], holds: Callable[[], object], seconds: float = 240.0) -> None:
     """Wait for something to become true on the screen."""
     end = asyncio.get_running_loop().time() + seconds
     while not holds():
@@ -83,8 +84,8 @@ async def test_what_is_imported_elsewhere_appears_by_itself(serve_ingest: ServeI
         assert app.loaded == first
 
 
-async def test_services_that_come_later_are_found_without_help(serve_ingest: ServeIngest, free_port: int) -> None:
-    address = f"127.0.0.1:{free_port}"
+async def test_services_that_come_later_are_found_without_help(serve_ingest: ServeIngest) -> None:
+    address = f"127.0.0.1:{free_port()}"
     app = PrecordiaApp(addresses=_only(address), poll_s=0.1)
     async with app.run_test(size=SIZE) as pilot:
         await until(pilot, lambda: app.main.services.services)
@@ -166,13 +167,3 @@ async def test_help_lists_every_key(serve_ingest: ServeIngest) -> None:
 
 def _only(ingest: str) -> Addresses:
     return Addresses(ingest=ingest, inference=NOWHERE, trainer=NOWHERE, registry=NOWHERE)
-
-
-@pytest.fixture
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port

@@ -31,6 +31,15 @@ def _app() -> PrecordiaApp:
     return PrecordiaApp(addresses=NO_SERVICES, poll_s=3600)
 
 
+async def _settled(pilot: Pilot[None]) -> None:
+    """Drawing follows the layout, which follows the messages: until the screen looks the same for a while."""
+    seen, same = "", 0
+    while same < 3:
+        await pilot.pause(0.05)
+        shown = pilot.app.export_screenshot()
+        seen, same = shown, same + 1 if shown == seen else 0
+
+
 def _filled(signal: Signal, recording: StoredRecording, *keys: str) -> Any:
     async def run_before(pilot: Pilot[None]) -> None:
         app = pilot.app
@@ -45,7 +54,7 @@ def _filled(signal: Signal, recording: StoredRecording, *keys: str) -> Any:
         app.main.opinion.model = "precordia-superclasses · version 1"
         app.main.opinion.prediction = Prediction("precordia-superclasses", 1, "", Task.MULTILABEL, SCORES)
         await pilot.press(*keys)
-        await pilot.pause()
+        await _settled(pilot)
 
     return run_before
 
@@ -68,7 +77,7 @@ def test_without_services_it_says_what_to_do(snap_compare: Any) -> None:
         assert isinstance(app, PrecordiaApp)
         while not app.main.services.services:
             await pilot.pause(0.05)
-        await pilot.pause()
+        await _settled(pilot)
 
     assert snap_compare(_app(), terminal_size=(100, 24), run_before=seen)
 
@@ -142,8 +151,7 @@ def _training(*keys: str, dialog: bool = False) -> Any:
         if dialog:
             await app.push_screen(NewTrainingScreen(CHOICES, lambda wish: None))
         await pilot.press(*keys)
-        for _ in range(3):  # drawing follows the layout, which follows the messages
-            await pilot.pause(0.1)
+        await _settled(pilot)
 
     return run_before
 
@@ -175,6 +183,6 @@ def test_a_new_training_that_is_refused_in_a_small_terminal(snap_compare: Any) -
         dialog = pilot.app.screen
         assert isinstance(dialog, NewTrainingScreen)
         dialog.refuse("The label group 'super_class' has no label with two patients at least.")
-        await pilot.pause()
+        await _settled(pilot)
 
     assert snap_compare(_app(), terminal_size=(80, 24), run_before=refused)

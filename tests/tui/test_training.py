@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.widgets import Input, Select, Static
@@ -24,7 +25,10 @@ from services.ingest.settings import IngestSettings
 from services.registry.__main__ import build as build_registry
 from services.registry.settings import RegistrySettings
 from services.trainer.__main__ import build as build_trainer
+from services.trainer.job.environment import worker_environment
+from services.trainer.local_engine import LocalEngine
 from services.trainer.settings import TrainerSettings
+from tests.holding import Hold
 from tests.services.trainer.conftest import fill
 from tests.services.trainer.synthetic import DURATION_S, RATE_HZ
 from tests.tui.conftest import NO_SERVICES, NOWHERE
@@ -54,10 +58,12 @@ class Trainer:
 
     settings: TrainerSettings
     addresses: Addresses
+    hold: Hold
     stack: AsyncExitStack
 
     async def start(self) -> None:
-        address = await self.stack.enter_async_context(serving(build_trainer(self.settings)))
+        engine = LocalEngine(worker_environment(self.settings) | self.hold.variables)
+        address = await self.stack.enter_async_context(serving(build_trainer(self.settings, engine=engine)))
         self.settings = self.settings.model_copy(update={"listen": address})
         self.addresses = Addresses(self.settings.ingest, NOWHERE, address, self.settings.registry)
 
@@ -83,14 +89,15 @@ async def trainer(tmp_path: Path) -> AsyncIterator[Trainer]:
             rate_hz=RATE_HZ,
             duration_s=DURATION_S,
             threads=1,
-            drain_s=1,
+            drain_s=60,
         )
-        made = Trainer(settings, NO_SERVICES, stack)
+        made = Trainer(settings, NO_SERVICES, Hold(tmp_path / "hold"), stack)
         await made.start()
         yield made
 
 
 async def test_a_job_is_begun_followed_through_a_restart_and_called_off(trainer: Trainer) -> None:
+    trainer.hold.after("epoch", 1)  # it does not come to its end
     app = PrecordiaApp(addresses=trainer.addresses, poll_s=0.2)
     async with app.run_test(size=SIZE) as pilot:
         await until(pilot, lambda: "trainer" in app.serving)
@@ -112,7 +119,7 @@ async def test_a_job_is_begun_followed_through_a_restart_and_called_off(trainer:
         name.value = "shapes"
         await pilot.press("ctrl+s")
         await until(pilot, lambda: app.screen is screen)
-        await until(pilot, lambda: screen.heading.progress.epochs, 120)
+        await until(pilot, lambda: screen.heading.progress.epochs)
         assert screen.heading.facts is not None
         assert (screen.heading.facts.name, screen.heading.facts.dataset) == ("shapes", "made:train")
         assert [one.name for one in screen.loss.plot.series] == ["training", "validation"]
@@ -124,14 +131,14 @@ async def test_a_job_is_begun_followed_through_a_restart_and_called_off(trainer:
         assert screen.known[screen.chosen].epochs[: len(seen.epochs)] == seen.epochs
         await trainer.start()
         await until(pilot, lambda: not screen.heading.problem)
-        await until(pilot, lambda: screen.known[screen.chosen].attempt == 2, 60)
+        await until(pilot, lambda: screen.known[screen.chosen].attempt == 2)
 
         await pilot.press("c")
         assert isinstance(app.screen, ConfirmScreen)
         await pilot.press("n")
         assert not screen.heading.progress.state.finished
         await pilot.press("c", "y")
-        await until(pilot, lambda: screen.heading.progress.state is OperationState.CANCELLED, 60)
+        await until(pilot, lambda: screen.heading.progress.state is OperationState.CANCELLED)
         await until(pilot, lambda: screen.listed[0].state is OperationState.CANCELLED)
         await pilot.press("escape")
         assert app.screen is app.main
@@ -179,16 +186,45 @@ def test_a_form_that_makes_no_sense_is_said(changed: dict[str, str], error: type
     assert words in str(getattr(said.value, "message", said.value))
 
 
-async def test_many_events_become_few_snapshots_and_the_last_is_among_them() -> None:
+class ToldTime:
+    """Stands for asyncio: time passes where somebody waits for something that does not come."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.passed = asyncio.Event()
+        self.ensure_future, self.gather = asyncio.ensure_future, asyncio.gather
+
+    def get_running_loop(self) -> ToldTime:
+        return self
+
+    def time(self) -> float:
+        return self.now
+
+    async def wait(self, awaited: set[asyncio.Future[Any]], timeout: float | None) -> tuple[set[Any], set[Any]]:
+        if timeout is None:
+            return await asyncio.wait(awaited)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        done = {one for one in awaited if one.done()}
+        if not done:
+            self.now += timeout
+            self.passed.set()
+        return done, awaited - done
+
+
+async def test_many_events_become_few_snapshots_and_the_last_is_among_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = ToldTime()
+    monkeypatch.setattr("tui.training.asyncio", told)
+
     async def events() -> AsyncIterator[OperationEvent]:
         for number in range(1, 501):
             yield OperationEvent(number, "epoch", {"epoch": number, "epochs": 500})
             if number == 250:
-                await asyncio.sleep(0.12)
+                await told.passed.wait()
 
     snapshots = [snapshot async for snapshot in paced(events(), TrainingProgress(), 0.1)]
-    assert 2 <= len(snapshots) <= 6
-    assert [snapshot.number for snapshot in snapshots] == sorted({snapshot.number for snapshot in snapshots})
+    assert [snapshot.number for snapshot in snapshots] == [1, 250, 500]
+    assert told.now == pytest.approx(100.1)
     assert (snapshots[-1].number, snapshots[-1].phase) == (500, Phase.TRAINING)
 
 
