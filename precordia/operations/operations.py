@@ -171,7 +171,7 @@ class Operations:
                     self._store.release_dead()
                     renewed = time.monotonic()
                 self._dispatch()
-            except Exception:
+            except Exception:  # whatever its driver raises: the keeper lives on
                 log.exception("operations: the database did not answer; trying again")
                 self._closing.wait(_DATABASE_PAUSE_S)
             self._wake.wait(max(0.05, self._lease_s / 3 - (time.monotonic() - renewed)))
@@ -221,7 +221,7 @@ class Operations:
             self._conclude(context, self._attempt(context))
         except (LeaseLost, Interrupted):
             log.warning("operation %s attempt %d: another one counts now", operation.operation_id, operation.attempt)
-        except Exception:
+        except Exception:  # its lease runs out, and it is run again
             log.exception("operation %s attempt %d: no record of its end", operation.operation_id, operation.attempt)
         finally:
             with self._lock:
@@ -242,7 +242,7 @@ class Operations:
             return Outcome(OperationState.FAILED, {}, error.reason, error.message)
         except PrecordiaError as error:
             return Outcome(OperationState.FAILED, {}, error.reason, error.message)
-        except Exception:
+        except Exception:  # a fault of ours: logged here, told without its inside
             log.exception("operation %s failed", context.operation.operation_id)
             return Outcome(OperationState.FAILED, {}, "INTERNAL", _FAULT)
 

@@ -127,7 +127,7 @@ class _Edge:
         except asyncio.CancelledError:
             self._log(logging.INFO, "CANCELLED", started)
             raise
-        except Exception as error:
+        except Exception as error:  # a fault of ours: logged here, told without its inside
             if isinstance(error, NotImplementedError) and context.code() == grpc.StatusCode.UNIMPLEMENTED:
                 await self._refuse(context, FailedPrecondition(_ABSENT), request_id, started)
             log.exception("%s failed", self._method)

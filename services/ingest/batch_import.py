@@ -182,7 +182,7 @@ class BatchImport:
             return _refused(index, staged, error)
         except PrecordiaError:
             raise
-        except Exception:
+        except Exception:  # one file must not take the others along
             log.exception("a source could not be imported")
             return _refused(index, staged, InternalError("The reader failed; the service's log has the cause."))
         return _accepted(index, staged, imported)

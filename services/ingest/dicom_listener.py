@@ -131,7 +131,7 @@ class DicomListener:
             status, comment = self._stored(event), ""
         except PrecordiaError as error:
             status, comment = status_of(error), error.message
-        except Exception:
+        except Exception:  # the sender must hear a status whatever happens
             log.exception("an object that was sent could not be stored")
             status, comment = StoreStatus.PROCESSING_FAILURE, "The service failed; its log has the cause"
         log.info("C-STORE from %r: status 0x%04X", event.assoc.requestor.ae_title, status)

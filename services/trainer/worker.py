@@ -135,7 +135,7 @@ def main(folder: Path, attempt: int) -> int:
             return 1
         except PrecordiaError as error:
             job.fail(error)
-        except Exception:
+        except Exception:  # the job must hear of it; its process ends here
             log.exception("the worker failed")
             job.fail(InternalError("Training failed by a fault of the trainer; the job's log has the cause."))
     return 0

@@ -342,7 +342,7 @@ class Batcher(Generic[Job, Answer]):
             answers = self._run([item.job for item in batch])
         except PrecordiaError as error:
             answers = [error] * len(batch)
-        except Exception:
+        except Exception:  # its callers must hear of it, and the thread goes on
             log.exception("a batch of %d failed", len(batch))
             answers = [InternalError("The model failed on this batch; the service's log has the cause.")] * len(batch)
         took_s = time.monotonic() - began

@@ -63,7 +63,7 @@ def main(folder: Path) -> None:
         job.finish({"parity": convert(folder)})
     except PrecordiaError as error:
         job.fail(error)
-    except Exception:
+    except Exception:  # whoever waits must hear of it; this process ends here
         log.exception("the conversion failed")
         job.fail(InternalError("The conversion failed by a fault of the trainer."))
 
