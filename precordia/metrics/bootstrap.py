@@ -7,6 +7,8 @@ patient are alike; drawing records one by one would make intervals too narrow.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 
@@ -27,6 +29,22 @@ Patients = Counts | Sequence[str]
 Figures = Callable[[Scores], Mapping[str, Scores]]
 
 
+_between_blocks: ContextVar[Callable[[], None] | None] = ContextVar("precordia_between_blocks", default=None)
+
+
+@contextmanager
+def broken_off_by(check: Callable[[], None]) -> Iterator[None]:
+    """Has `check` called between blocks of draws made inside, by this thread; what it raises ends them.
+
+    Intervals of large datasets take minutes, however deep in a report they are made.
+    """
+    token = _between_blocks.set(check)
+    try:
+        yield
+    finally:
+        _between_blocks.reset(token)
+
+
 def patient_numbers(patients: Patients) -> Counts:
     """Patients as numbers from 0, (n,); a record with an empty patient key is a patient of its own."""
     if isinstance(patients, np.ndarray):
@@ -45,7 +63,10 @@ def drawn_counts(patients: Counts, *, draws: int = DRAWS, seed: int = 0) -> Iter
     people = int(patients.max()) + 1
     generator = np.random.default_rng(seed)
     block = max(1, min(draws, _CELLS // len(patients)))
+    check = _between_blocks.get()
     for first in range(0, draws, block):
+        if check is not None:
+            check()
         size = min(block, draws - first)
         picked = generator.integers(0, people, (size, people)) + np.arange(size)[:, None] * people
         counts = np.bincount(picked.ravel(), minlength=size * people).reshape(size, people)

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from precordia.evaluation import EvaluationWish
+from precordia.metrics.bootstrap import broken_off_by
 from precordia.operations import OperationContext
 from precordia.shard import Shard
 from services.inference.datasets.split_scorer import SplitScorer, Stretch
@@ -58,19 +59,19 @@ class Evaluation:
         reported = [self._held(context, part) for part in parts if not part.chooses]
         datasets = dict.fromkeys(one.part.work.split.dataset for one in reported)
         grades = {dataset: self._scorer.grades(context, dataset) for dataset in datasets}
-        documents = [
-            document(
-                one,
-                wish,
-                limits.get(str(one.part.work.model)),
-                grades[one.part.work.split.dataset],
-                _cost(one, costs),
-            )
-            for one in reported
-        ]
-        context.check()
-        decided = [(one, thresholds_of(one, limits.get(str(one.part.work.model)))) for one in reported]
-        result = _result(documents, comparisons(decided, draws=wish.draws))
+        with broken_off_by(context.check):
+            documents = [
+                document(
+                    one,
+                    wish,
+                    limits.get(str(one.part.work.model)),
+                    grades[one.part.work.split.dataset],
+                    _cost(one, costs),
+                )
+                for one in reported
+            ]
+            decided = [(one, thresholds_of(one, limits.get(str(one.part.work.model)))) for one in reported]
+            result = _result(documents, comparisons(decided, draws=wish.draws))
         if wish.thresholds is not None and wish.thresholds.store:
             stored = {
                 name: self._points.store(context, one.on.part.work.model, one.by_label) for name, one in limits.items()

@@ -5,7 +5,15 @@ import pytest
 from sklearn import metrics as sk
 
 from precordia.metrics import called_labels
-from precordia.metrics.bootstrap import affordable, distributions, drawn_counts, interval, patient_numbers
+from precordia.metrics.arrays import Scores
+from precordia.metrics.bootstrap import (
+    affordable,
+    broken_off_by,
+    distributions,
+    drawn_counts,
+    interval,
+    patient_numbers,
+)
 from precordia.metrics.classification import intervals, label_table, overall_table
 from precordia.metrics.weighted import Answers, auroc_of, average_precision_of, label_figures, overall_figures
 
@@ -52,6 +60,28 @@ def test_patients_are_drawn_whole_and_as_often_as_there_are_patients() -> None:
         np.testing.assert_array_equal(counts[0], counts[1])
         np.testing.assert_array_equal(counts[1:].sum(axis=0), 4)
     np.testing.assert_array_equal(patient_numbers(np.array([7, 7, 3])), [1, 1, 0])
+
+
+def test_draws_end_where_the_work_is_called_off() -> None:
+    class CalledOff(Exception):
+        pass
+
+    blocks: list[int] = []
+
+    def check() -> None:
+        if len(blocks) == 2:
+            raise CalledOff
+
+    def figures(counts: Scores) -> dict[str, Scores]:
+        blocks.append(counts.shape[1])
+        return {"all": counts.sum(axis=0)}
+
+    people = np.arange(300_000)  # so many that a block holds few draws
+    with broken_off_by(check), pytest.raises(CalledOff):
+        distributions(figures, people, draws=100)
+    assert len(blocks) == 2
+    distributions(figures, people[:5], draws=3)
+    assert len(blocks) == 3
 
 
 def test_doubled_records_of_a_patient_do_not_narrow_an_interval() -> None:
