@@ -20,3 +20,17 @@ def residual_span(one: Sequence[float], two: Sequence[float], three: Sequence[fl
     if any(math.isnan(residual) for residual in residuals):
         return math.nan, math.nan
     return min(residuals), max(residuals)
+
+
+def cell_ends(text: bytes, delimiter: int) -> list[int]:
+    """Where cells end, by looking at every byte."""
+    return [at for at, byte in enumerate(text) if byte in (delimiter, ord("\n"))]
+
+
+def short_cell(cell: str, mark: str) -> float:
+    """A number of a minus sign, digits and one mark, eight letters in all; NaN what is none."""
+    plain = cell.removesuffix("\r")
+    digits = plain.removeprefix("-").replace(mark, "", 1)
+    if len(plain) > 8 or not (digits.isascii() and digits.isdecimal()):
+        return math.nan
+    return float(plain.replace(mark, "."))

@@ -12,11 +12,20 @@ from numpy.typing import NDArray
 
 from precordia.errors import TooLarge, UnreadableFile
 from services.ingest.formats._number_kernels import parse_rows
+from services.ingest.formats._short_cell_kernels import (
+    SHORT,
+    count_lines,
+    fill_short_cells,
+    find_ends,
+    parse_odd_cells,
+)
 from services.ingest.formats.limits import Limits
 from services.ingest.formats.table_dialect import MISSING_WORDS, Dialect
 
 _FEW_WORDS = 4096
 _WORD_BYTES = 64
+_Parsed = tuple[NDArray[np.float64], NDArray[np.int64], bool]
+"""Values (rows, columns), the cells that are no plain number, and whether any number has a fraction."""
 _CLOCK = re.compile(r"^\[?(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)\]?$")
 
 
@@ -44,30 +53,56 @@ def parse_body(text: bytes, dialect: Dialect, limits: Limits) -> Cells:
         UnreadableFile: a row has another number of cells, or a cell is no number.
         TooLarge: the table has more cells than the limits allow.
     """
-    body = text[dialect.body :] if dialect.body else text
-    body = body if body.endswith(b"\n") else body + b"\n"
-    rows = body.count(b"\n")
+    text = text if text.endswith(b"\n") else text + b"\n"
+    body = np.frombuffer(text, np.uint8, offset=dialect.body)
+    rows = count_lines(body)
     limits.check_samples(1, rows * dialect.columns)
-    raw = np.frombuffer(body, np.uint8)
-    delimiter, mark = ord(dialect.delimiter), ord(dialect.decimal_mark)
-    cells = np.empty((rows, dialect.columns))
-    words = np.empty((_FEW_WORDS, 4), np.int64)
-    used, found, odd, fractional = parse_rows(raw, delimiter, mark, cells, words)
-    if found < 0:
-        words = np.empty((rows * dialect.columns, 4), np.int64)
-        used, found, odd, fractional = parse_rows(raw, delimiter, mark, cells, words)
-    if odd >= 0:
-        raise UnreadableFile(
-            f"Row {used + 1} of the table has {odd} cells, the rows before it {dialect.columns}.", format="csv"
-        )
-    values = cells[:used]
-    names, fraction = _place_words(values, body, words[:found], dialect)
+    values, words, fractional = _short_cells(body, rows, dialect) or _any_cells(body, rows, dialect)
+    names, fraction = _place_words(values, body, words, dialect)
     clock = ":" in dialect.first_cell and not names
     return Cells(values[:, 1:] if names else values, names, not (fractional or fraction), clock)
 
 
+def _short_cells(body: NDArray[np.uint8], rows: int, dialect: Dialect) -> _Parsed | None:
+    """The table where it is plain: rows of equal length, short cells for the most part. None where it is not."""
+    columns, cells = dialect.columns, rows * dialect.columns
+    if columns < 2 or dialect.delimiter == " " or not cells <= body.size < min((SHORT + 1) * cells, 1 << 31):
+        return None
+    ends = np.empty(cells + 9, np.int32)
+    if find_ends(body, ord(dialect.delimiter), ends) != cells:
+        return None
+    values = np.empty(cells)
+    even, fractional = fill_short_cells(body, ends, ord(dialect.decimal_mark), columns, values)
+    if not even:
+        return None
+    marks = ord(dialect.delimiter), ord(dialect.decimal_mark)
+    words = np.empty((_FEW_WORDS, 4), np.int64)
+    found, fraction = parse_odd_cells(body, ends, marks, columns, values, words)
+    return None if found < 0 else (values.reshape(rows, columns), words[:found], fractional or fraction)
+
+
+def _any_cells(body: NDArray[np.uint8], rows: int, dialect: Dialect) -> _Parsed:
+    """The table, however it is written.
+
+    Raises:
+        UnreadableFile: a row has another number of cells.
+    """
+    delimiter, mark = ord(dialect.delimiter), ord(dialect.decimal_mark)
+    cells = np.empty((rows, dialect.columns))
+    words = np.empty((_FEW_WORDS, 4), np.int64)
+    used, found, odd, fractional = parse_rows(body, delimiter, mark, cells, words)
+    if found < 0:
+        words = np.empty((rows * dialect.columns, 4), np.int64)
+        used, found, odd, fractional = parse_rows(body, delimiter, mark, cells, words)
+    if odd >= 0:
+        raise UnreadableFile(
+            f"Row {used + 1} of the table has {odd} cells, the rows before it {dialect.columns}.", format="csv"
+        )
+    return cells[:used], words[:found], fractional
+
+
 def _place_words(
-    values: NDArray[np.float64], body: bytes, words: NDArray[np.int64], dialect: Dialect
+    values: NDArray[np.float64], body: NDArray[np.uint8], words: NDArray[np.int64], dialect: Dialect
 ) -> tuple[tuple[str, ...], bool]:
     """Put what Python makes of each word into the table; row names, and whether a word had a fraction."""
     names: list[str] = []
@@ -75,7 +110,7 @@ def _place_words(
     for row, column, start, end in words.tolist():
         if end - start > _WORD_BYTES * 4:
             raise _no_number(row, column)
-        word = body[start:end].decode("utf-8", "replace").strip().strip("\"'").strip()
+        word = body[start:end].tobytes().decode("utf-8", "replace").strip().strip("\"'").strip()
         if column == 0 and dialect.row_names:
             names.append(word)
             continue

@@ -1,0 +1,241 @@
+"""Compiled parsing of tables whose cells are short: a sign, eight letters at most, many cells side by side.
+
+Every cell is one 64-bit word. Its digits become one number of less than 10**8, which one exact
+power of ten divides: correctly rounded (Clinger 1990). All steps are plain arithmetic on words, so
+that the compiler does eight cells at once where the processor can. What is no such number is left
+out as NaN, for `parse_odd_cells`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from services.ingest.formats._byte_words import MARKS, ONES, SEVENS, word_at, zeros_above, zeros_below
+from services.ingest.formats._number_kernels import NEWLINE, RETURN, parse_rows
+
+Text = NDArray[np.uint8]
+Words = NDArray[np.uint64]
+
+SHORT = 8
+"""Letters of a cell that fit in a word."""
+
+_BATCH = 512
+_U = np.uint64
+_ZERO, _MINUS = _U(48), _U(45 ^ 48)
+_DIGITS = _U(0x3030303030303030)
+_BEYOND_NINE = _U(0x7676767676767676)
+_PAIRS, _FOURS, _EIGHTS = _U(0x00FF00FF00FF00FF), _U(0x0000FFFF0000FFFF), _U(0xFFFFFFFF)
+
+
+def _compiled(function: Callable[..., Any]) -> Any:
+    return cast(Any, numba.njit(nogil=True, cache=True, error_model="numpy"))(function)
+
+
+@_compiled
+def _equal(word: np.uint64, pattern: np.uint64) -> np.uint64:
+    """Marks of the bytes that two words have in common."""
+    differing = word ^ pattern
+    return ~(((differing & SEVENS) + SEVENS) | differing) & MARKS
+
+
+@_compiled
+def _no_digits(word: np.uint64) -> np.uint64:
+    """Marks of the bytes above 9."""
+    return (((word & SEVENS) + _BEYOND_NINE) | word) & MARKS
+
+
+@_compiled
+def _count(marks: np.uint64) -> np.uint64:
+    return ((marks >> _U(7)) * ONES) >> _U(56)
+
+
+@_compiled
+def count_lines(text: Text) -> int:
+    """How many line ends there are."""
+    lines = _U(0)
+    pattern = _U(NEWLINE) * ONES
+    words = text.size // 8
+    for index in range(words):
+        lines += _count(_equal(word_at(text, 8 * index), pattern))
+    for at in range(8 * words, text.size):
+        lines += _U(text[at] == NEWLINE)
+    return int(lines)
+
+
+@_compiled
+def find_ends(text: Text, delimiter: int, ends: NDArray[np.int32]) -> int:
+    """Where cells end: at each delimiter and each line end.
+
+    Args:
+        text: a table's body.
+        delimiter: byte between cells.
+        ends: out, (cells + 9,): -1, then the place of each end; the last eight are scratch.
+
+    Returns:
+        How many there are; -1 where that is more than there is room for.
+    """
+    first, second = _U(delimiter) * ONES, _U(NEWLINE) * ONES
+    marks = np.empty(_BATCH, np.uint64)
+    words, found, room = text.size // 8, 1, ends.size - 8
+    ends[0] = -1
+    for begin in range(0, words, _BATCH):
+        count = min(_BATCH, words - begin)
+        for index in range(count):
+            word = word_at(text, 8 * (begin + index))
+            marks[index] = _equal(word, first) | _equal(word, second)
+        for index in range(count):
+            left, at = marks[index], 8 * (begin + index)
+            if found > room:
+                return -1
+            following = found + int(_count(left))
+            ends[found] = at + np.int64(zeros_below(left) >> _U(3))  # two at once: few words have more
+            left &= left - _U(1)
+            ends[found + 1] = at + np.int64(zeros_below(left) >> _U(3))
+            for place in range(found + 2, following):
+                left &= left - _U(1)
+                ends[place] = at + np.int64(zeros_below(left) >> _U(3))
+            found = following
+    for at in range(8 * words, text.size):
+        if text[at] == delimiter or text[at] == NEWLINE:  # numba makes a slow loop of `in`
+            if found > room:
+                return -1
+            ends[found] = at
+            found += 1
+    return found - 1
+
+
+@_compiled
+def _convert(words: Words, sizes: Words, decimal: np.uint64, values: NDArray[np.float64]) -> np.uint64:
+    """Cells as numbers; NaN what is none. Returns the marks of all that are no digits, taken together.
+
+    Args:
+        words: each cell's last eight bytes, the last one highest.
+        sizes: of each cell, in bits; may be anything.
+        decimal: byte of the decimal mark, as its difference from the digit 0.
+        values: out.
+    """
+    seen = _U(0)
+    for index in range(values.size):
+        word, size = words[index], sizes[index]
+        returned = _U(8) if word >> _U(56) == _U(RETURN) else _U(0)
+        word <<= returned
+        size -= returned
+        gap = _U(64) - size
+        fits = gap < _U(64)
+        gap = gap if fits else _U(0)
+        digits = (word ^ _DIGITS) >> gap
+        negative = digits & _U(255) == _MINUS
+        digits = (digits ^ (_MINUS if negative else _U(0))) << gap
+        marked = _no_digits(digits)
+        mark = marked >> _U(7)
+        low = digits & (mark - _U(1))
+        high = (digits ^ low) ^ (mark * decimal)
+        wrong = (marked & (marked - _U(1))) | (high & (mark * _U(255))) | _no_digits(high)
+        taken = (_U(8) if negative else _U(0)) + (_U(8) if marked != _U(0) else _U(0))
+        fits = fits & (wrong == _U(0)) & (size > taken)
+        number = high | (low << _U(8) if marked != _U(0) else low)
+        number = (number * _U(10) + (number >> _U(8))) & _PAIRS
+        number = (number * _U(100) + (number >> _U(16))) & _FOURS
+        number = (number * _U(10000) + (number >> _U(32))) & _EIGHTS
+        fraction = zeros_above(marked)  # eight for each digit behind the mark; 64 without one
+        power = 10.0 if fraction & _U(8) else 1.0
+        power *= 100.0 if fraction & _U(16) else 1.0
+        power *= 10000.0 if fraction & _U(32) else 1.0
+        value = np.float64(np.int64(number)) / power
+        value = -value if negative else value
+        values[index] = value if fits else np.nan
+        seen |= marked if fits else _U(0)
+    return seen
+
+
+@_compiled
+def fill_short_cells(
+    text: Text, ends: NDArray[np.int32], decimal: int, columns: int, values: NDArray[np.float64]
+) -> tuple[bool, bool]:
+    """Every short number of a table; NaN in place of all else.
+
+    Args:
+        text: a table's body.
+        ends: as `find_ends` gives them.
+        decimal: byte of the decimal mark.
+        columns: cells of each row.
+        values: out, (cells,), row after row.
+
+    Returns:
+        Whether every row has so many cells; whether any number has a fraction.
+    """
+    words, sizes, seen = np.empty(_BATCH, np.uint64), np.empty(_BATCH, np.uint64), _U(0)
+    for row in range(columns, values.size + 1, columns):
+        if text[ends[row]] != NEWLINE:
+            return False, False
+    early = 0
+    while early < values.size and ends[early + 1] < SHORT:
+        values[early] = np.nan  # no eight bytes end there
+        early += 1
+    for first in range(early, values.size, _BATCH):
+        count = min(_BATCH, values.size - first)
+        own = ends[first : first + count + 1]
+        for index in range(count):
+            words[index] = word_at(text, int(own[index + 1]) - SHORT)
+        for index in range(count):
+            sizes[index] = _U(8 * (np.int64(own[index + 1]) - np.int64(own[index]) - 1))
+        seen |= _convert(words[:count], sizes[:count], _U(decimal) ^ _ZERO, values[first : first + count])
+    return True, seen != _U(0)
+
+
+@_compiled
+def _has_nan(values: NDArray[np.float64]) -> bool:
+    found = False
+    for index in range(values.size):
+        found |= values[index] != values[index]
+    return found
+
+
+@_compiled
+def parse_odd_cells(
+    text: Text,
+    ends: NDArray[np.int32],
+    marks: tuple[int, int],
+    columns: int,
+    values: NDArray[np.float64],
+    words: NDArray[np.int64],
+) -> tuple[int, bool]:
+    """The cells that `fill_short_cells` left out, one by one.
+
+    Args:
+        text: a table's body.
+        ends: as `find_ends` gives them.
+        marks: bytes of the delimiter and of the decimal mark.
+        columns: cells of each row.
+        values: as filled; what is NaN is filled now. Empty cells stay NaN.
+        words: out, as that of `parse_rows`.
+
+    Returns:
+        As `parse_rows`: words found (-1: no room), and whether a number has a fraction or an exponent.
+    """
+    found, fractional = 0, False
+    cell, word = np.empty((1, 1)), np.empty((1, 4), np.int64)
+    for first in range(0, values.size, _BATCH):
+        batch = values[first : first + _BATCH]
+        if not _has_nan(batch):
+            continue
+        for index in range(first, first + batch.size):
+            if values[index] == values[index]:  # a number
+                continue
+            start, stop = np.int64(ends[index]) + 1, np.int64(ends[index + 1])
+            cell[0, 0] = np.nan
+            _, odd, _, has_fraction = parse_rows(text[start : stop + 1], marks[0], marks[1], cell, word)
+            values[index] = cell[0, 0]
+            fractional |= has_fraction
+            if odd:
+                if found >= words.shape[0]:
+                    return -1, fractional
+                words[found, 0], words[found, 1] = index // columns, index % columns
+                words[found, 2], words[found, 3] = start + word[0, 2], start + word[0, 3]
+                found += 1
+    return found, fractional

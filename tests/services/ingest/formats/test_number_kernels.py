@@ -1,0 +1,157 @@
+"""Numbers in tables are what Python's `float` makes of them, bit for bit; kernels equal their slow twins."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import numba
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from services.ingest.formats import _byte_words
+from services.ingest.formats import _short_cell_kernels as kernels
+from services.ingest.formats.limits import Limits
+from services.ingest.formats.table_dialect import MISSING_WORDS, Dialect
+from services.ingest.formats.table_numbers import parse_body
+from tests import naive_reading
+
+DIGITS = st.text("0123456789", max_size=25)
+SIGNS = st.sampled_from(["", "-", "+"])
+EXPONENTS = st.one_of(st.just(""), st.builds("e{}".format, st.integers(-400, 400)), st.builds("E+{}".format, DIGITS))
+WRITTEN = st.builds(
+    lambda sign, whole, point, fraction, exponent: f"{sign}{whole}{point}{fraction}{exponent}",
+    SIGNS,
+    DIGITS,
+    st.sampled_from(["", "."]),
+    DIGITS,
+    EXPONENTS,
+)
+SHORT = st.builds(
+    lambda sign, whole, fraction: f"{sign}{whole}.{fraction}", SIGNS, st.text("0123456789", max_size=3), DIGITS
+)
+WORDS = st.sampled_from(
+    ["", "nan", "NaN", "NA", "inf", "-inf", "null", "?", " 1", "1 ", '"2.5"', "-0", "-.5", "5.", "0"]
+)
+REPRS = st.floats(allow_nan=False, allow_infinity=False).map(repr)
+
+
+def is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return text.strip().lower() in MISSING_WORDS
+    return "_" not in text and text.strip('"').lower() not in ("infinity",)
+
+
+CELLS = st.lists(st.one_of(WRITTEN, SHORT, WORDS, REPRS).filter(lambda text: is_number(text.strip('"'))), min_size=3)
+
+
+def expected(text: str) -> float:
+    plain = text.strip().strip('"')
+    return float("nan") if plain.lower() in MISSING_WORDS else float(plain)
+
+
+def bits(values: Sequence[float]) -> list[int]:
+    return np.where(np.isnan(values), np.nan, np.array(values)).view(np.int64).tolist()
+
+
+def table(rows: Sequence[Sequence[str]], delimiter: str, mark: str, end: str) -> bytes:
+    return "".join(delimiter.join(cell.replace(".", mark) for cell in row) + end for row in rows).encode()
+
+
+def parsed(text: bytes, columns: int, delimiter: str = ",", mark: str = ".") -> np.ndarray:
+    dialect = Dialect(delimiter, mark, (), (), 0, False, columns)
+    return parse_body(text, dialect, Limits()).values
+
+
+@given(CELLS, st.sampled_from([(",", "."), (";", ","), ("\t", ".")]), st.sampled_from(["\n", "\r\n"]))
+@example(["5e-324", "2.2250738585072014e-308", "1.7976931348623157e308"], (",", "."), "\n")
+@example(["9007199254740993", "0.1000000000000000055511151231257827", "8.5e22"], (",", "."), "\n")
+def test_every_number_is_the_one_that_python_reads(cells: list[str], marks: tuple[str, str], end: str) -> None:
+    rows = [cells[at : at + 3] for at in range(0, len(cells) - len(cells) % 3, 3)]
+    rows = [[row[0] or "0", *row[1:]] for row in rows]
+    values = parsed(table(rows, *marks, end), 3, *marks)
+    assert bits(values.ravel().tolist()) == bits([expected(cell) for row in rows for cell in row])
+
+
+@pytest.mark.parametrize("digits", range(1, 9))
+def test_all_kinds_of_short_numbers_are_read_exactly(digits: int) -> None:
+    draw = np.random.default_rng(digits)
+    cells = []
+    for number in draw.integers(0, 10**digits, 3000):
+        written = f"{number:0{digits}}"
+        place = int(draw.integers(0, digits + 1))
+        cells.append(
+            "-" * int(draw.integers(0, 2)) + written[:place] + "." * int(draw.integers(0, 2)) + written[place:]
+        )
+    rows = [cells[at : at + 10] for at in range(0, 3000, 10)]
+    values = parsed(table(rows, ",", ".", "\n"), 10)
+    assert bits(values.ravel().tolist()) == bits([float(cell) for cell in cells])
+
+
+@pytest.mark.parametrize("last", [b"", b"\n"])
+@pytest.mark.parametrize("before", [0, 3, 9, 40])
+def test_where_the_table_begins_and_ends_makes_no_difference(before: int, last: bytes) -> None:
+    text = b"x" * before + b"1.5,-2\n3,4.25\n5,6" + last
+    cells = parse_body(text, Dialect(",", ".", (), (), before, False, 2), Limits())
+    assert cells.values.tolist() == [[1.5, -2], [3, 4.25], [5, 6]]
+
+
+@pytest.mark.parametrize("blank", [b"\n", b"1,2\n\n", b"1,2\n \n"])
+def test_blank_lines_are_passed_over(blank: bytes) -> None:
+    assert parsed(blank + b"3,4\n", 2).tolist()[-1] == [3, 4]
+
+
+LINES = st.lists(st.text("0123456789.,-\r", max_size=12), min_size=1, max_size=40)
+
+
+@given(LINES)
+def test_ends_and_lines_are_found_as_the_twin_finds_them(lines: list[str]) -> None:
+    text = ("\n".join(lines) + "\n").encode()
+    wanted = naive_reading.cell_ends(text, ord(","))
+    raw, ends = np.frombuffer(text, np.uint8), np.empty(len(wanted) + 9, np.int32)
+    with np.errstate(all="ignore"):  # words wrap around, as they do in compiled code
+        assert kernels.count_lines(raw) == len(lines)
+        assert kernels.find_ends(raw, ord(","), ends) == len(wanted)
+    assert ends[1 : len(wanted) + 1].tolist() == wanted
+
+
+def test_no_more_ends_are_written_than_there_is_room_for() -> None:
+    text = np.frombuffer(b"1,2,3,4,5,6,7,8,9\n" * 20, np.uint8)
+    ends = np.full(160, -7, np.int32)
+    with np.errstate(all="ignore"):
+        assert kernels.find_ends(text, ord(","), ends[:100]) == -1
+    assert (ends[100:] == -7).all()
+
+
+@given(st.lists(st.text("0123456789.-+ e", max_size=10), min_size=1, max_size=30), st.sampled_from(["", "\r"]))
+def test_short_cells_are_converted_as_the_twin_does(cells: list[str], returned: str) -> None:
+    written = [cell + returned for cell in cells]
+    text = (",".join(written) + "\n").encode()
+    ends = np.array([-1, *naive_reading.cell_ends(text, ord(",")), *[0] * 8], np.int32)
+    values = np.empty(len(cells))
+    with np.errstate(all="ignore"):
+        even, _ = kernels.fill_short_cells(np.frombuffer(text, np.uint8), ends, ord("."), len(cells), values)
+    early = [end < 8 for end in ends[1 : len(cells) + 1].tolist()]
+    wanted = [naive_reading.short_cell(cell, ".") for cell in written]
+    assert even
+    assert bits(values.tolist()) == bits([np.nan if left else value for left, value in zip(early, wanted, strict=True)])
+
+
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="the compiler is off already")
+def test_the_kernels_equal_their_twins_without_the_compiler() -> None:
+    switched_off = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", "twin or room or bits"]
+    run = subprocess.run(command, env=switched_off, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout[-2000:]
+
+
+@pytest.mark.parametrize("value", [0, 1, 255, 1 << 63, (1 << 64) - 1, 0x00F0_0000_0000_0000])
+def test_bits_are_counted_without_the_compiler_too(value: int) -> None:
+    assert _byte_words.zeros_above(np.uint64(value)) == 64 - value.bit_length()
+    assert _byte_words.zeros_below(np.uint64(value)) == (f"{value:064b}"[::-1].find("1") if value else 64)
