@@ -10,7 +10,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("registry", "ingest", "inference", "trainer")
@@ -43,13 +44,6 @@ class Stack:
 
 def _program(name: str) -> str:
     return sys.executable if name == "python" else str(Path(sys.executable).parent / name)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _local(value: str, folder: Path, ports: dict[str, int]) -> str:
@@ -78,7 +72,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     (folder / "data").mkdir()
     make = [str(ROOT / "scripts" / "make-certificates"), str(folder / "certificates")]
     subprocess.run([*make, *definition["certificates"]["command"][2:]], check=True)
-    ports = {name: _free_port() for name in SERVICES}
+    ports = {name: free_port() for name in SERVICES}
     environments = {name: _environment(definition[name], folder, ports) for name in SERVICES}
     stack = Stack({}, environments, definition, folder)
     try:
@@ -93,12 +87,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         for process in stack.processes.values():
             process.terminate()
         for process in stack.processes.values():
-            process.wait(30)
+            process.wait(120)
 
 
 def _await_healthy(stack: Stack, service: str) -> None:
     check = stack.definition[service]["healthcheck"]["test"]
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 240
     while True:
         answer = stack.run(service, *check[1:])
         if answer.returncode == 0:

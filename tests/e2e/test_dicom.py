@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,20 +11,14 @@ from pynetdicom import AE
 from pynetdicom.sop_class import TwelveLeadECGWaveformStorage
 
 from tests.e2e.conftest import run_cli
+from tests.ports import free_port
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*socket.*:pytest.PytestUnraisableExceptionWarning")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.fixture
 def listening(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, int]]:
-    port = _free_port()
+    port = free_port()
     settings = tmp_path / "precordia.toml"
     settings.write_text(f'[ingest]\ndicom_listen = "127.0.0.1:{port}"\ndicom_callers = "CART"\ndeidentify = true\n')
     home = tmp_path / "home"
@@ -40,7 +33,7 @@ def listening(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple
 def _send(path: Path, port: int, *, calling: str) -> int | None:
     """The status of a C-STORE, None where no association came to be."""
     caller = AE(ae_title=calling)
-    caller.acse_timeout = caller.dimse_timeout = caller.network_timeout = 20
+    caller.acse_timeout = caller.dimse_timeout = caller.network_timeout = 120
     caller.add_requested_context(TwelveLeadECGWaveformStorage)
     association = caller.associate("127.0.0.1", port, ae_title="PRECORDIA")
     if not association.is_established:

@@ -96,7 +96,7 @@ def test_killed_halfway_and_run_again_it_ends_in_the_same_state(tmp_path: Path, 
         else:
             os.kill(json.loads((home / "run" / "ingest.json").read_text())["pid"], signal.SIGKILL)
             client.send_signal(signal.SIGINT)  # it would wait for the service to come back; its user does not
-        client.wait(60)
+        client.wait(240)
         if victim == "service":
             run_cli(home, "down", "--json")
             up = run_cli(home, "up", "--detach", "--ports", "0", "--json")
@@ -107,5 +107,5 @@ def test_killed_halfway_and_run_again_it_ends_in_the_same_state(tmp_path: Path, 
         assert len({one["recording"] for one in listed}) == len(listed) == files
     finally:
         client.kill()
-        client.wait(10)
+        client.wait(60)
         run_cli(home, "down", "--json")

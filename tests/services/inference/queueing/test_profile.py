@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
+from services.inference.queueing import profile as profile_module
 from services.inference.queueing.profile import Profile, ServingLimits, measure, policy_for
 from services.inference.queueing.profile_cache import ProfileCache
 
@@ -67,30 +67,39 @@ def test_threads_inside_a_run_leave_fewer_runs_at_once() -> None:
     assert policy_for(Profile({1: 2.0}, {}, threads=4), ServingLimits(workers=8)).workers == 2
 
 
-def test_runs_at_once_are_measured_in_powers_of_two_and_at_the_most() -> None:
-    core = threading.Lock()
+class Core:
+    """One core, on which each item takes as long: time passes by its runs alone. Stands for the module `time`."""
 
-    def run(size: int) -> None:
-        with core:
-            time.sleep(0.004 * size)
+    def __init__(self, item_s: float) -> None:
+        self.now, self.item_s = 100.0, item_s
+        self.sizes: list[int] = []
+        self._lock = threading.Lock()
 
-    measured = measure(run, max_batch=4, workers=3, repeats=1)
+    def run(self, size: int) -> None:
+        with self._lock:
+            self.sizes.append(size)
+            self.now += self.item_s * size
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+def test_runs_at_once_are_measured_in_powers_of_two_and_at_the_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    core = Core(0.004)
+    monkeypatch.setattr(profile_module, "time", core)
+    measured = measure(core.run, max_batch=4, workers=3, repeats=1, clock=core.perf_counter)
     assert list(measured.rates) == [1, 2, 3]
     for rate in measured.rates.values():  # one core, whoever asks
-        assert 120 < rate <= 250
+        assert rate == pytest.approx(250)
 
 
-def test_measuring_stops_where_batches_gain_nothing() -> None:
-    sizes: list[int] = []
-
-    def run(size: int) -> None:
-        sizes.append(size)
-        time.sleep(0.002 * size)
-
-    measured = measure(run, max_batch=64, repeats=3)
-    assert max(sizes) == 4
+def test_measuring_stops_where_batches_gain_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    core = Core(0.002)
+    monkeypatch.setattr(profile_module, "time", core)
+    measured = measure(core.run, max_batch=64, repeats=3, clock=core.perf_counter)
+    assert max(core.sizes) == 4
     assert measured.best_batch == 1
-    assert measured.milliseconds[1] >= 2.0
+    assert measured.milliseconds[1] == pytest.approx(2.0)
 
 
 def test_a_kept_profile_is_found_by_graph_and_device_alone(tmp_path: Path) -> None:
