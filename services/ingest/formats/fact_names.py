@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from services.ingest.formats.facts import stated_unit
 
@@ -84,6 +85,10 @@ class ColumnTitle:
 
 def column_title(text: str) -> ColumnTitle:
     """What a title such as `II [mV]`, `time_ms` or `sample` says."""
+    return _remembered(text) if len(text) <= _REMEMBERED_LENGTH else _taken_apart(text)
+
+
+def _taken_apart(text: str) -> ColumnTitle:
     plain = text.replace("\0", "").strip().strip("\"'").strip()
     match = _BRACKETED.match(plain) or _SUFFIXED.match(plain)
     name, unit = (match["name"].strip(), match["unit"]) if match else (plain, "")
@@ -95,6 +100,11 @@ def column_title(text: str) -> ColumnTitle:
     if _TIME.match(name):
         return ColumnTitle(name, is_time=True, seconds=_SECONDS.get((unit or name).lower()))
     return ColumnTitle(plain, is_counter=bool(_COUNTER.match(plain)))
+
+
+_remembered = lru_cache(maxsize=256)(_taken_apart)
+_REMEMBERED_LENGTH = 64
+"""Tables name the same few columns again and again; longer titles are not worth the memory."""
 
 
 def time_unit(text: str) -> float | None:

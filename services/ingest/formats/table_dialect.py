@@ -19,10 +19,16 @@ _TITLE_LINES = 4
 _BODY_LINES = 6
 _PRINTABLE = bytes(range(32, 256)) + b"\t\n\r\f\v"
 _DELIMITERS = ("\t", ";", ",", "|", " ")
-_NUMBERS = {
-    ".": re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"),
-    ",": re.compile(r"^[-+]?(\d+,?\d*|,\d+)([eE][-+]?\d+)?$"),
+_NUMBER = {mark: rf"[-+]?(?:\d++(?:{mark}\d*+)?|{mark}\d++)(?:[eE][-+]?\d++)?" for mark in (r"\.", ",")}
+"""Possessive, so that a row which is no such row is given up at once."""
+_NUMBERS = {mark[-1]: re.compile(f"^{number}$") for mark, number in _NUMBER.items()}
+_PLAIN_ROWS = {
+    (delimiter, mark[-1]): re.compile(rf"{number}(?:{re.escape(delimiter)}{number})*")
+    for delimiter in _DELIMITERS
+    for mark, number in _NUMBER.items()
+    if delimiter not in (" ", mark[-1])
 }
+"""Rows of nothing but numbers, as most rows are: told as a whole."""
 _CLOCK = re.compile(r"^\[?(\d{4}-\d\d-\d\d[ T])?(\d+:)?\d+:\d+([.,]\d+)?\]?$")
 MISSING_WORDS = frozenset({"", "nan", "na", "n/a", "null", "none", "-", "--", "?", "inf", "-inf", "+inf"})
 
@@ -59,6 +65,8 @@ def split_row(line: str, delimiter: str) -> list[str]:
     if '"' in line:
         quoted = re.split(rf'{re.escape(delimiter)}(?=(?:[^"]*"[^"]*")*[^"]*$)', line)
         return [cell.strip().strip("\"'").strip() for cell in quoted]
+    if "'" not in line:
+        return list(map(str.strip, line.split(delimiter)))
     return [cell.strip().strip("'").strip() for cell in line.split(delimiter)]
 
 
@@ -77,10 +85,11 @@ def detect_dialect(text: bytes, hints: Hints) -> Dialect | None:
         InvalidArgument: a hint is no delimiter or decimal mark.
     """
     lines = list(_lines(text[:SAMPLE_BYTES], whole=len(text) <= SAMPLE_BYTES))
-    rows = [(offset, line) for offset, line in lines if line.strip() and not _is_comment(line)]
+    said = {offset for offset, line in lines if _is_comment(line)}
+    rows = [(offset, line) for offset, line in lines if offset not in said and line and not line.isspace()]
     if not rows:
         return None
-    comments = tuple(line.strip().lstrip("#%").strip() for _, line in lines if _is_comment(line))
+    comments = tuple(line.strip().lstrip("#%").strip() for offset, line in lines if offset in said)
     found = [
         dialect
         for delimiter, mark in _candidates(rows, hints)
@@ -138,9 +147,10 @@ def _as_table(rows: Sequence[tuple[int, str]], delimiter: str, mark: str, commen
     titles: list[tuple[str, ...]] = []
     body: list[list[str]] = []
     kinds: set[str] = set()
+    plain = _PLAIN_ROWS.get((delimiter, mark))
     for _, line in rows[: _TITLE_LINES + _BODY_LINES]:
         cells = split_row(_head(line, delimiter), delimiter)
-        kind = _kind(cells, mark)
+        kind = "numbers" if plain and plain.fullmatch(line.rstrip()) else _kind(cells, mark)
         if kind:
             body.append(cells)
             kinds.add(kind)
@@ -167,8 +177,9 @@ def _head(line: str, delimiter: str) -> str:
 def _kind(row: Sequence[str], mark: str) -> str:
     """`numbers`, `named` (a word, then numbers), or empty for a row that is neither."""
     number = _NUMBERS[mark]
-    said = [bool(number.match(cell)) or cell.lower() in MISSING_WORDS for cell in row]
-    some = any(number.match(cell) for cell in row)
+    numbers = [number.match(cell) is not None for cell in row]
+    some = any(numbers)
+    said = [known or cell.lower() in MISSING_WORDS for known, cell in zip(numbers, row, strict=True)] if some else []
     if some and (said[0] or _CLOCK.match(row[0])) and all(said[1:]):
         return "numbers"
     if len(row) > 2 and some and all(said[1:]):

@@ -7,7 +7,7 @@ among the companions that came along and never on a disk.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -80,20 +80,21 @@ def looks_like_header(content: bytes) -> bool:
     head = content[:4096]
     if b"\0" in head:
         return False
-    lines = _specification_lines(head.decode("latin-1"))
-    match = _RECORD.match(lines[0]) if lines else None
+    following = _specification_lines(head.decode("latin-1"))
+    match = _RECORD.match(next(following, ""))
     if match is None:
         return False
-    if len(lines) == 1 or match["segments"]:
+    second = next(following, "")
+    if not second or match["segments"]:
         return match["rate"] is not None
-    words = lines[1].split(maxsplit=2)
+    words = second.split(maxsplit=2)
     layout = _layout(words[1]) if len(words) > 1 else None
     return layout is not None and layout[0] in _KNOWN
 
 
-def _specification_lines(text: str) -> list[str]:
+def _specification_lines(text: str) -> Iterator[str]:
     lines = map(str.strip, text.splitlines())
-    return [line for line in lines if line and line[0] != "#"]
+    return (line for line in lines if line and line[0] != "#")
 
 
 def parse_header(content: bytes) -> Header:
@@ -106,7 +107,7 @@ def parse_header(content: bytes) -> Header:
     if len(content) > MAX_TEXT:
         raise _broken("is far longer than any header")
     text = content.decode("utf-8", errors="replace")
-    lines = _specification_lines(text)
+    lines = list(_specification_lines(text))
     record = _RECORD.match(lines[0]) if lines else None
     if record is None:
         raise _broken("has no record line")
