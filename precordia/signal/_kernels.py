@@ -18,18 +18,12 @@ Rows32 = NDArray[np.float32]
 Rows64 = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Spectrum = NDArray[np.complex64]
-Indices = NDArray[np.intp]
 
 LANES = 8
 """Rows filtered side by side: a recursive filter is bound by latency, so lanes are free."""
 
 _FFT_ROWS = 8
 """Rows a transform takes at once: as many as its SIMD, few enough to stay in the cache."""
-
-_MEDIAN_WINDOWS = 8
-"""Windows of a running median that are ranked together: more sort fewer samples twice, fewer step over fewer flags."""
-
-_MEDIAN_SAMPLES = 1 << 17
 
 _LAST_AXIS = np.array([1])
 
@@ -181,65 +175,6 @@ def filter_zero_phase(rows: Rows32, sections: Rows64, initial: Rows64, padding: 
         for lane in range(min(LANES, count - first)):
             for at in range(samples):
                 rows[first + lane, at] = buffer[padding + at, lane]
-
-
-@_compiled
-def _subtract_median_by_rank(rows: Rows32, extended: Rows32, order: Indices, top: int, first: int, window: int) -> None:
-    """One block of `subtract_running_median`: as many rows and samples as `order` sorts, from `top` and `first` on.
-
-    The window is a set of ranks, one flag each, and the median the rank that has half of them below:
-    a step of the window moves it to a neighbouring flag.
-    """
-    half, samples = window // 2, order.shape[1]
-    rank = np.empty(samples, np.int32)
-    inside = np.empty(samples, np.bool_)
-    for row in range(order.shape[0]):
-        values, sorted_at, target = extended[top + row], order[row], rows[top + row]
-        for at in range(samples):
-            rank[sorted_at[at]] = at
-        inside[:] = False
-        for at in range(window):
-            inside[rank[at]] = True
-        median, below = -1, -1
-        while below < half:
-            median += 1
-            below += int(inside[median])
-        target[first] -= values[first + sorted_at[median]]
-        for at in range(1, samples - window + 1):
-            old, new = rank[at - 1], rank[at + window - 1]
-            inside[old] = False
-            inside[new] = True
-            below += int(new < median) - int(old < median)
-            if below > half:
-                median -= 1
-                while not inside[median]:
-                    median -= 1
-                below -= 1
-            else:
-                while not inside[median]:
-                    median += 1
-                if below < half:
-                    median += 1
-                    while not inside[median]:
-                        median += 1
-                    below += 1
-            target[first + at] -= values[first + sorted_at[median]]
-
-
-def subtract_running_median(rows: Rows32, window: int, reflect: bool) -> None:
-    """Rows minus their running median over an odd `window`, in place; beyond the ends reflected, or zero.
-
-    In blocks of some windows' length: ranks stay dense, and long recordings need little memory.
-    """
-    ends = (window // 2, window // 2)
-    extended = np.pad(rows, ((0, 0), ends), mode="symmetric" if reflect else "constant")
-    stride = _MEDIAN_WINDOWS * window
-    for first in range(0, rows.shape[1], stride):
-        stop = min(first + stride, rows.shape[1]) + window - 1
-        at_once = max(1, _MEDIAN_SAMPLES // (stop - first))
-        for top in range(0, rows.shape[0], at_once):
-            order = np.argsort(extended[top : top + at_once, first:stop], axis=1)
-            _subtract_median_by_rank(rows, extended, order, top, first, window)
 
 
 @_compiled

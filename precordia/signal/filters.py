@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precordia.errors import ConditioningConflict, InvalidManifest
-from precordia.signal import _kernels, butterworth
+from precordia.signal import _kernels, _median_kernels, butterworth
 from precordia.steps import Step
 
 _NEAR_NYQUIST = 0.99
@@ -127,4 +127,4 @@ def subtract_median(rows: NDArray[np.float32], window: int, *, reflect: bool = T
     With `reflect` the median equals `scipy.ndimage.median_filter(mode="reflect")`, without it
     `scipy.signal.medfilt`, which takes zeros beyond the ends.
     """
-    _kernels.subtract_running_median(rows, window, reflect)
+    _median_kernels.subtract_running_median(rows, window, reflect)

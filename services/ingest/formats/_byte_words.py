@@ -19,7 +19,7 @@ SEVENS = np.uint64(0x7F7F7F7F7F7F7F7F)
 
 
 def _compiling(kind: str, *arguments: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """One of numba's decorators; numba is published without types."""
+    """A decorator of `numba.extending`, which is published without types."""
     decorator = getattr(extending, kind)
     return cast(Callable[[Callable[..., Any]], Any], decorator(*arguments, **options) if arguments else decorator)
 
@@ -29,15 +29,10 @@ def word_at(text: NDArray[np.uint8], at: int) -> np.uint64:
     return np.uint64(int.from_bytes(text[at : at + 8].tobytes(), "little"))
 
 
-def zeros_above(word: np.uint64) -> np.uint64:
-    """Bits above the highest one that is set; 64 where none is."""
-    return np.uint64(64 - int(word).bit_length())
-
-
-def zeros_below(word: np.uint64) -> np.uint64:
-    """Bits below the lowest one that is set; 64 where none is."""
-    value = int(word)
-    return np.uint64((value & -value).bit_length() - 1 if value else 64)
+def first_mark(marks: np.uint64) -> int:
+    """The lowest byte that is marked; eight where none is."""
+    value = int(marks)
+    return (value & -value).bit_length() // 8 - 1 if value else 8
 
 
 @_compiling("intrinsic")
@@ -51,31 +46,18 @@ def _load(typing_context: Any, text: Any, at: Any) -> Any:
 
 
 @_compiling("intrinsic")
-def _leading(typing_context: Any, word: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 0))
-
-    return types.uint64(types.uint64), generate
-
-
-@_compiling("intrinsic")
-def _trailing(typing_context: Any, word: Any) -> Any:
+def _trailing_zeros(typing_context: Any, word: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
 
-    return types.uint64(types.uint64), generate
+    return types.int64(types.uint64), generate
+
+
+@_compiling("overload", first_mark, strict=False)
+def _compiled_first_mark(marks: Any) -> Any:
+    return lambda marks: _trailing_zeros(marks) >> 3
 
 
 @_compiling("overload", word_at, strict=False)
 def _compiled_word_at(text: Any, at: Any) -> Any:
     return lambda text, at: _load(text, at)
-
-
-@_compiling("overload", zeros_above, strict=False)
-def _compiled_zeros_above(word: Any) -> Any:
-    return lambda word: _leading(word)
-
-
-@_compiling("overload", zeros_below, strict=False)
-def _compiled_zeros_below(word: Any) -> Any:
-    return lambda word: _trailing(word)

@@ -15,7 +15,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from services.ingest.formats._byte_words import MARKS, ONES, SEVENS, word_at, zeros_above, zeros_below
+from services.ingest.formats._byte_words import MARKS, ONES, SEVENS, first_mark, word_at
 from services.ingest.formats._number_kernels import NEWLINE, RETURN, parse_rows
 
 Text = NDArray[np.uint8]
@@ -93,12 +93,12 @@ def find_ends(text: Text, delimiter: int, ends: NDArray[np.int32]) -> int:
             if found > room:
                 return -1
             following = found + int(_count(left))
-            ends[found] = at + np.int64(zeros_below(left) >> _U(3))  # two at once: few words have more
+            ends[found] = at + first_mark(left)  # two at once: few words have more
             left &= left - _U(1)
-            ends[found + 1] = at + np.int64(zeros_below(left) >> _U(3))
+            ends[found + 1] = at + first_mark(left)
             for place in range(found + 2, following):
                 left &= left - _U(1)
-                ends[place] = at + np.int64(zeros_below(left) >> _U(3))
+                ends[place] = at + first_mark(left)
             found = following
     for at in range(8 * words, text.size):
         if text[at] == delimiter or text[at] == NEWLINE:  # numba makes a slow loop of `in`
@@ -142,10 +142,10 @@ def _convert(words: Words, sizes: Words, decimal: np.uint64, values: NDArray[np.
         number = (number * _U(10) + (number >> _U(8))) & _PAIRS
         number = (number * _U(100) + (number >> _U(16))) & _FOURS
         number = (number * _U(10000) + (number >> _U(32))) & _EIGHTS
-        fraction = zeros_above(marked)  # eight for each digit behind the mark; 64 without one
-        power = 10.0 if fraction & _U(8) else 1.0
-        power *= 100.0 if fraction & _U(16) else 1.0
-        power *= 10000.0 if fraction & _U(32) else 1.0
+        fraction = _count(~(marked | (marked - _U(1))) & MARKS)  # digits behind the mark
+        power = 10.0 if fraction & _U(1) else 1.0
+        power *= 100.0 if fraction & _U(2) else 1.0
+        power *= 10000.0 if fraction & _U(4) else 1.0
         value = np.float64(np.int64(number)) / power
         value = -value if negative else value
         values[index] = value if fits else np.nan

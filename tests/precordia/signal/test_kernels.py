@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from precordia.signal import _kernels, butterworth, resampling
+from precordia.signal import _bits, _kernels, _median_kernels, butterworth, resampling
 from tests import naive
 
 
@@ -50,11 +50,11 @@ def test_zero_phase_filter_equals_the_difference_equation(rows: int) -> None:
 
 
 @pytest.mark.parametrize("reflect", [True, False])
-@pytest.mark.parametrize(("samples", "window"), [(80, 9), (30, 31), (10, 41), (1, 3)])
+@pytest.mark.parametrize(("samples", "window"), [(80, 9), (30, 31), (10, 41), (1, 3), (400, 21)])
 def test_running_median_equals_sorting_every_window(samples: int, window: int, reflect: bool) -> None:
     values = np.round(_walk(3, samples), 1)  # rounded: many equal values
     expected = [row - np.float32(naive.running_median(row.tolist(), window, reflect=reflect)) for row in values]
-    _kernels.subtract_running_median(values, window, reflect)
+    _median_kernels.subtract_running_median(values, window, reflect)
     np.testing.assert_allclose(values, expected, atol=1e-7)
 
 
@@ -132,3 +132,9 @@ def test_settling_puts_the_neutral_value_where_nothing_is_known_in_place_or_else
     assert elsewhere.tolist() == expected
     _kernels.settle(rows, unknown, np.float32(0.25), rows)
     assert rows.tolist() == expected
+
+
+@pytest.mark.parametrize("value", [0, 1, 255, 1 << 63, (1 << 64) - 1, 0x00F0_0000_0000_0000])
+def test_bits_are_counted_without_the_compiler_too(value: int) -> None:
+    assert _bits.zeros_above(np.uint64(value)) == 64 - value.bit_length()
+    assert _bits.zeros_below(np.uint64(value)) == (f"{value:064b}"[::-1].find("1") if value else 64)
