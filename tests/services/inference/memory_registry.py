@@ -21,6 +21,25 @@ from precordia.manifest import Manifest
 from precordia.record import Remark
 
 
+class Gate:
+    """Open, unless a test shuts it."""
+
+    def __init__(self) -> None:
+        self._open = asyncio.Event()
+        self._open.set()
+        self.arrived = 0
+
+    def shut(self) -> None:
+        self._open.clear()
+
+    def open(self) -> None:
+        self._open.set()
+
+    async def passed(self) -> None:
+        self.arrived += 1
+        await self._open.wait()
+
+
 class MemoryRegistry:
     """What `Models` needs, and the writes that tests make."""
 
@@ -29,8 +48,8 @@ class MemoryRegistry:
         self.aliases: dict[tuple[str, str], int] = {}
         self.events: list[ModelEvent] = []
         self.fetched = 0
-        self.fetch_s = 0.0
-        self.get_s = 0.0
+        self.fetching = Gate()
+        self.getting = Gate()
         self.away = False
         self._changed = asyncio.Condition()
 
@@ -75,14 +94,14 @@ class MemoryRegistry:
         if self.away:
             raise ServiceUnavailable("away", service="registry")
         version = self._found(ref)[0]
-        await asyncio.sleep(self.get_s)
+        await self.getting.passed()
         return version
 
     async def fetch(self, ref: ModelRef, artifacts: Sequence[str] = ()) -> tuple[ModelVersion, Mapping[str, bytes]]:
         if self.away:
             raise ServiceUnavailable("away", service="registry")
         self.fetched += 1
-        await asyncio.sleep(self.fetch_s)
+        await self.fetching.passed()
         version, graph = self._found(ref)
         return version, {MODEL_ONNX: graph}
 

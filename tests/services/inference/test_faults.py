@@ -27,9 +27,14 @@ from services.ingest.__main__ import build as build_ingest
 from services.ingest.settings import IngestSettings
 from services.registry.__main__ import build as build_registry
 from services.registry.settings import RegistrySettings
+from tests.holding import Hold
 from tests.services.inference import ecg_study
 
-RECORDS = 400
+RECORDS = 200
+
+
+def held(home: Path) -> Hold:
+    return Hold(home / "hold")
 
 
 @contextlib.asynccontextmanager
@@ -37,7 +42,8 @@ async def inference_process(
     home: Path, registry: str, ingest: str
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, Connection]]:
     """The service in a process of its own; killed at the end if it still lives."""
-    environment = os.environ | {
+    environment = os.environ | held(home).variables
+    environment |= {
         "PRECORDIA_HOME": str(home),
         "PRECORDIA_REGISTRY": registry,
         "PRECORDIA_INGEST": ingest,
@@ -49,7 +55,7 @@ async def inference_process(
     )
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             ready = json.loads(await process.stdout.readline())
         async with connect(Addresses(inference=ready["address"])) as precordia:
             yield process, precordia
@@ -78,7 +84,8 @@ async def neighbours(home: Path) -> AsyncIterator[tuple[str, str, Connection]]:
 
 @pytest.mark.faults
 async def test_a_split_prediction_survives_kill_minus_9(tmp_path: Path) -> None:
-    graph, manifest = ecg_study.slow_model(2048)
+    held(tmp_path).after("progress", 1)
+    graph, manifest = ecg_study.slow_model(64)
     async with neighbours(tmp_path) as (registry, ingest, keeper):
         await keeper.registry.publish("slow", manifest, {"model.onnx": graph}, Lineage("imported"))
         async with inference_process(tmp_path, registry, ingest) as (process, precordia):
@@ -87,9 +94,10 @@ async def test_a_split_prediction_survives_kill_minus_9(tmp_path: Path) -> None:
             process.send_signal(signal.SIGKILL)
             await process.wait()
         assert 0 < len(before) < RECORDS
+        held(tmp_path).release()
 
         async with inference_process(tmp_path, registry, ingest) as (_, precordia):
-            async with asyncio.timeout(90):
+            async with asyncio.timeout(240):
                 ended = await precordia.inference.operations.wait(operation.operation_id)
             after = [one async for one in precordia.inference.predictions(operation.operation_id)]
             events = [event async for event in precordia.inference.operations.watch(operation.operation_id)]
@@ -106,7 +114,8 @@ async def test_a_split_prediction_survives_kill_minus_9(tmp_path: Path) -> None:
 async def test_an_evaluation_goes_on_after_kill_minus_9_and_measures_the_same(tmp_path: Path) -> None:
     """Two models, thresholds from another split, killed while the second one is at work."""
     graph, manifest = ecg_study.way_model()
-    slow_graph, slow = ecg_study.slow_model(1024)
+    slow_graph, slow = ecg_study.slow_model(64)
+    held(tmp_path).after("progress", RECORDS + 1)
     slow_manifest = replace(slow, outputs=(Output("UP"),), task=Task.MULTILABEL, activation=Activation.SIGMOID)
     wish = EvaluationWish(
         (ModelRef("way"), ModelRef("slow")),
@@ -119,11 +128,12 @@ async def test_an_evaluation_goes_on_after_kill_minus_9_and_measures_the_same(tm
         await keeper.registry.publish("slow", slow_manifest, {"model.onnx": slow_graph}, Lineage("imported"))
         async with inference_process(tmp_path, registry, ingest) as (process, precordia):
             operation = await precordia.inference.evaluate_all(wish)
-            before = await _first_predictions(precordia, operation.operation_id, more_than=150)
+            before = await _first_predictions(precordia, operation.operation_id, more_than=RECORDS)
             process.send_signal(signal.SIGKILL)
             await process.wait()
+        held(tmp_path).release()
         async with inference_process(tmp_path, registry, ingest) as (_, precordia):
-            async with asyncio.timeout(120):
+            async with asyncio.timeout(240):
                 ended = await precordia.inference.operations.wait(operation.operation_id)
                 undisturbed = await precordia.inference.evaluate_all(wish)
                 whole = await precordia.inference.operations.wait(undisturbed.operation_id)
@@ -132,7 +142,7 @@ async def test_an_evaluation_goes_on_after_kill_minus_9_and_measures_the_same(tm
 
     assert ended.state is OperationState.SUCCEEDED, ended.error_message
     assert ended.attempt == 2
-    assert 150 < len(before) < len(after) == 2 * RECORDS
+    assert RECORDS < len(before) < len(after) == 2 * RECORDS
     assert [one.predicted_at for one in after[: len(before)]] == [one.predicted_at for one in before]
     figures, others = (dict(_flat(_timeless(result))) for result in (ended.result, whole.result))
     assert figures.keys() == others.keys()
@@ -166,7 +176,7 @@ def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 
 async def _first_predictions(precordia: Connection, operation_id: str, *, more_than: int = 0) -> list[Prediction]:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         while True:
             made = [one async for one in precordia.inference.predictions(operation_id)]
             if len(made) > more_than:

@@ -28,7 +28,7 @@ async def test_a_candidate_is_set_compared_and_taken_away_over_the_wire(precordi
     answered = await inference.predict(CHAMPION, inputs)
     assert [one.tag for one in answered] == [one.tag for one in inputs]
     assert {(one.version, one.score("a")) for one in answered} == {(1, 0.25), (2, 0.75)}
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while (found := (await inference.traffic())[0]).compared == 0:
             await asyncio.sleep(0.05)
     assert found.canary.answered == sum(one.version == 2 for one in answered)

@@ -139,7 +139,7 @@ class _Slow(KeptPredictions):
 
     def add(self, predictions: Sequence[Prediction], operation_id: str = "") -> None:
         self.commits.append(len(predictions))
-        assert self.let_go.wait(10)
+        assert self.let_go.wait(600)
         if self.error is not None:
             raise self.error
 

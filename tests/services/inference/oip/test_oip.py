@@ -102,7 +102,7 @@ async def triton(scenario: str, address: str = "") -> Any:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(process.communicate(), 90)
+    out, err = await asyncio.wait_for(process.communicate(), 240)
     assert process.returncode == 0, err.decode()[-3000:]
     return json.loads(out)
 
@@ -261,14 +261,17 @@ async def test_what_came_too_late_was_not_run(served: tuple[Connection, str]) ->
     connection, at = served
     before = await connection.inference.load(ModelRef("slow"))
     ran = before.executed + before.dropped_expired + before.dropped_cancelled
-    await triton("errors", at)
-    async with asyncio.timeout(20):
-        while True:
-            (slow,) = [model for model in await connection.inference.loaded() if model.name == "slow"]
-            if not slow.queue_depth and slow.executed + slow.dropped_expired + slow.dropped_cancelled == ran + 400:
-                break
-            await asyncio.sleep(0.05)
-    assert slow.executed - before.executed < 100
+    came = 0
+    async with asyncio.timeout(240):
+        while not came:  # until a request arrived before its caller hung up
+            await triton("errors", at)
+            while True:
+                (slow,) = [model for model in await connection.inference.loaded() if model.name == "slow"]
+                came = slow.executed + slow.dropped_expired + slow.dropped_cancelled - ran
+                if not slow.queue_depth and came % 200 == 0:
+                    break
+                await asyncio.sleep(0.05)
+    assert slow.executed - before.executed < came / 4
 
 
 async def test_a_stream_is_answered_in_order_and_outlives_a_failed_request(served: tuple[Connection, str]) -> None:
@@ -391,8 +394,8 @@ async def test_health_and_reflection_name_the_protocol(served: tuple[Connection,
 async def test_an_open_stream_does_not_hold_up_a_service_that_stops(tmp_path: Path) -> None:
     registry = build_registry(RegistrySettings(home=tmp_path, listen="127.0.0.1:0", publish_shipped=False, drain_s=2))
     async with serving(registry) as registry_at:
-        settings = InferenceSettings(home=tmp_path, listen="127.0.0.1:0", registry=registry_at, drain_s=30)
-        async with contextlib.AsyncExitStack() as channels, asyncio.timeout(10):
+        settings = InferenceSettings(home=tmp_path, listen="127.0.0.1:0", registry=registry_at, drain_s=240)
+        async with contextlib.AsyncExitStack() as channels, asyncio.timeout(60):
             async with serving(build_inference(settings)) as at:
                 channel = await channels.enter_async_context(grpc.aio.insecure_channel(at))
                 stream = inference_pb2_grpc.GRPCInferenceServiceStub(channel).ModelStreamInfer()

@@ -253,7 +253,7 @@ def stream(address: str) -> dict[str, Any]:
             bad = number % 10 == 9
             x = ecgs(number / 10)[:, :, : 50 if bad else SAMPLES]
             client.async_stream_infer("m", [as_input(x)], request_id=str(number), enable_empty_final_response=True)
-        came = [answers.get(timeout=30) for _ in range(100)]
+        came = [answers.get(timeout=120) for _ in range(100)]
         client.stop_stream()
     good = [result.get_response() for result, error in came if error is None]
     return {

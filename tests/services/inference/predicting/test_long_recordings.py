@@ -32,7 +32,7 @@ from tests.precordia.signal.synthetic_ecg import as_signal, leads
 from tests.services.inference.graphs import CROP, bias_graph, contract, linear_graph
 from tests.services.inference.memory_recordings import MemoryRecordings
 from tests.services.inference.memory_registry import MemoryRegistry
-from tests.services.inference.predicting.test_predictor import SlowEngine
+from tests.services.inference.predicting.test_predictor import SlowEngine, until
 from tests.services.inference.scoring.test_signal_remarks import wfdb_of
 
 MODEL = ModelRef("m")
@@ -56,7 +56,7 @@ async def models(registry: MemoryRegistry, engine: SlowEngine, tmp_path: Path) -
     limits = ServingLimits(workers=1, max_batch=1, queue_capacity=256)
     made = Models(registry, ModelLoader(engine, limits, ProfileCache(tmp_path)))
     yield made
-    engine.session.run_s = 0.0
+    engine.session.let_go()
     await made.close()
 
 
@@ -108,6 +108,11 @@ async def test_scores_and_input_are_those_of_one_piece(
     assert {"windows", "samples_missing", "sex_missing"} <= {one.code for one in long.remarks}
 
 
+async def begun(engine: SlowEngine) -> None:
+    """Until the next run takes place."""
+    assert await asyncio.to_thread(engine.session.entered.acquire, timeout=60)
+
+
 async def test_stat_gets_in_between_the_windows_of_two_hours(
     registry: MemoryRegistry, models: Models, engine: SlowEngine
 ) -> None:
@@ -115,24 +120,28 @@ async def test_stat_gets_in_between_the_windows_of_two_hours(
     await registry.publish("m", manifest, graph)
     await models.load(MODEL)
     predictor = Predictor(models, MemoryRecordings())
-    engine.session.run_s, engine.session.runs = 0.001, 0
+    engine.session.hold()
     signal = hours_of_levels(2)
     long = asyncio.create_task(predictor.predict(MODEL, [PredictInput(signal=signal)]))
-    waited = []
-    while engine.session.runs < 100:
-        await asyncio.sleep(0.005)
+    await begun(engine)
+    for _ in range(100):
+        engine.session.step()
+        await begun(engine)
     for _ in range(5):
-        before = engine.session.runs
-        (stat,) = await predictor.predict(
-            MODEL, [PredictInput(signal=hours_of_levels(2 / 3600))], priority=Priority.STAT
+        depth = models.loaded()[0].queue_depth
+        assert depth <= STRETCH
+        urgent = asyncio.create_task(
+            predictor.predict(MODEL, [PredictInput(signal=hours_of_levels(2 / 3600))], priority=Priority.STAT)
         )
+        await until(lambda before=depth: models.loaded()[0].queue_depth == before + 1)
+        for _ in range(2):  # the run that takes place, and its own
+            assert not urgent.done()
+            engine.session.step()
+            await begun(engine)
+        (stat,) = await urgent
         assert stat.scores
-        waited.append(engine.session.runs - before)
-        assert models.loaded()[0].queue_depth <= STRETCH
     assert not long.done()
-    assert max(waited) <= STRETCH
-    assert sorted(waited)[2] <= 4  # its own run, the one before it, and what runs until the answer is seen
-    engine.session.run_s = 0.0
+    engine.session.let_go()
     (prediction,) = await long
     whole = in_one_piece(graph, manifest, EcgJob(Signal(signal.values[:, : 1800 * 200], STANDARD_LEADS, 100.0)))
     rest = in_one_piece(graph, manifest, EcgJob(Signal(signal.values[:, 1800 * 200 :], STANDARD_LEADS, 100.0)))
@@ -146,27 +155,33 @@ async def test_a_caller_who_goes_away_leaves_no_windows_behind(
 ) -> None:
     await registry.publish("m", contract("a"), bias_graph(1.0))
     await models.load(MODEL)
-    engine.session.run_s, engine.session.runs = 0.01, 0
+    engine.session.hold()
     predictor = Predictor(models, MemoryRecordings())
     long = asyncio.create_task(predictor.predict(MODEL, [PredictInput(signal=hours_of_levels(1))]))
-    while engine.session.runs < 3:
-        await asyncio.sleep(0.005)
+    await begun(engine)
+    for _ in range(2):
+        engine.session.step()
+        await begun(engine)
     long.cancel()
     await asyncio.gather(long, return_exceptions=True)
+    engine.session.let_go()
+    await until(lambda: models.loaded()[0].queue_depth == 0)
     await asyncio.sleep(0.1)
-    after = engine.session.runs
-    await asyncio.sleep(0.1)
-    assert engine.session.runs == after < 200
+    assert engine.session.runs == 3
 
 
 async def test_a_deadline_ends_it_in_the_middle(registry: MemoryRegistry, models: Models, engine: SlowEngine) -> None:
     await registry.publish("m", contract("a"), bias_graph(1.0))
     await models.load(MODEL)
-    engine.session.run_s = 0.01
+    engine.session.hold()
+    call = asyncio.create_task(
+        Predictor(models, MemoryRecordings()).predict(MODEL, [PredictInput(signal=hours_of_levels(1))], timeout_s=2.0)
+    )
+    while not call.done():  # a window each time: all of them would take 36 s at least
+        engine.session.step()
+        await asyncio.sleep(0.02)
     with pytest.raises(DeadlineExceeded):
-        await Predictor(models, MemoryRecordings()).predict(
-            MODEL, [PredictInput(signal=hours_of_levels(1))], timeout_s=2.0
-        )
+        await call
 
 
 async def test_a_stretch_that_finds_no_room_is_queued_again_and_the_first_is_refused(

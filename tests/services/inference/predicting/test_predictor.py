@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +32,35 @@ MODEL = ModelRef("m")
 
 
 class SlowSession(Session):
-    """A real session whose runs take longer, once it is told to."""
+    """A real session whose runs can be held, and be let go one by one."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self.providers, self.inputs, self.outputs = session.providers, session.inputs, session.outputs
-        self.run_s = 0.0
         self.runs = 0
+        self.entered = threading.Semaphore(0)
+        self._gate, self._steps = threading.Event(), threading.Semaphore(0)
+        self._gate.set()
+
+    def hold(self) -> None:
+        """From now on each run waits; counting begins anew."""
+        self._gate.clear()
+        self.runs = 0
+
+    def step(self) -> None:
+        """One run may end."""
+        self._steps.release()
+
+    def let_go(self) -> None:
+        """All runs may end."""
+        self._gate.set()
 
     def compute(self, tensors: Mapping[str, Tensor], outputs: Sequence[str]) -> list[NDArray[Any]]:
         self.runs += 1
-        time.sleep(self.run_s)
+        if not self._gate.is_set():
+            self.entered.release()
+            while not self._gate.is_set() and not self._steps.acquire(timeout=0.01):
+                pass
         return self._session.compute(tensors, outputs)
 
     def release(self) -> None:
@@ -75,8 +93,23 @@ async def models(registry: MemoryRegistry, engine: SlowEngine, tmp_path: Path) -
     limits = ServingLimits(workers=1, queue_capacity=4)
     made = Models(registry, ModelLoader(engine, limits, ProfileCache(tmp_path)))
     yield made
-    engine.session.run_s = 0.0
+    if hasattr(engine, "session"):
+        engine.session.let_go()
     await made.close()
+
+
+async def kept_busy(predictor: Predictor, engine: SlowEngine) -> asyncio.Task[Any]:
+    """A call whose run does not end before it is let go."""
+    engine.session.hold()
+    call = asyncio.create_task(predictor.predict(MODEL, [PredictInput(signal=levels(0.0))]))
+    assert await asyncio.to_thread(engine.session.entered.acquire, timeout=60)
+    return call
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():
+            await asyncio.sleep(0.005)
 
 
 async def test_answers_come_in_the_order_of_the_inputs_with_their_provenance(
@@ -129,12 +162,14 @@ async def test_a_full_queue_refuses_and_what_waits_is_still_answered(
 ) -> None:
     await registry.publish("m", contract("a"), bias_graph(1.0))
     await models.load(MODEL)
-    engine.session.run_s = 0.1
     predictor = Predictor(models, MemoryRecordings())
-    calls = [predictor.predict(MODEL, [PredictInput(signal=levels(0.0))]) for _ in range(10)]
-    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    busy = await kept_busy(predictor, engine)
+    calls = [asyncio.create_task(predictor.predict(MODEL, [PredictInput(signal=levels(0.0))])) for _ in range(9)]
+    await until(lambda: sum(call.done() for call in calls) == 5)
+    engine.session.let_go()
+    outcomes = await asyncio.gather(busy, *calls, return_exceptions=True)
     refused = [outcome for outcome in outcomes if isinstance(outcome, Overloaded)]
-    assert 5 <= len(refused) <= 6
+    assert len(refused) == 5
     assert all(refusal.retry_after_s > 0 for refusal in refused)
     assert all(isinstance(outcome, tuple | Overloaded) for outcome in outcomes)
 
@@ -144,12 +179,11 @@ async def test_a_deadline_that_passes_in_the_queue_costs_no_run(
 ) -> None:
     await registry.publish("m", contract("a"), bias_graph(1.0))
     await models.load(MODEL)
-    engine.session.run_s, engine.session.runs = 0.2, 0
     predictor = Predictor(models, MemoryRecordings())
-    busy = asyncio.create_task(predictor.predict(MODEL, [PredictInput(signal=levels(0.0))]))
-    await asyncio.sleep(0.02)
+    busy = await kept_busy(predictor, engine)
     with pytest.raises(DeadlineExceeded):
         await predictor.predict(MODEL, [PredictInput(signal=levels(0.0))], timeout_s=0.05)
+    engine.session.let_go()
     await busy
     assert engine.session.runs == 1
     assert models.loaded()[0].dropped_expired == 1
@@ -160,16 +194,15 @@ async def test_a_caller_who_goes_away_costs_no_run(
 ) -> None:
     await registry.publish("m", contract("a"), bias_graph(1.0))
     await models.load(MODEL)
-    engine.session.run_s, engine.session.runs = 0.1, 0
     predictor = Predictor(models, MemoryRecordings())
-    busy = asyncio.create_task(predictor.predict(MODEL, [PredictInput(signal=levels(0.0))]))
-    await asyncio.sleep(0.02)
+    busy = await kept_busy(predictor, engine)
     gone = asyncio.create_task(predictor.predict(MODEL, [PredictInput(signal=levels(0.0))] * 3))
-    await asyncio.sleep(0.02)
+    await until(lambda: models.loaded()[0].queue_depth == 3)
     gone.cancel()
     await asyncio.gather(gone, return_exceptions=True)
+    engine.session.let_go()
     await busy
-    await asyncio.sleep(0.05)
+    await until(lambda: models.loaded()[0].queue_depth == 0)
     assert engine.session.runs == 1
     assert models.loaded()[0].dropped_cancelled == 3
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,11 @@ async def versions(predictor: Predictor, inputs: list[PredictInput]) -> list[int
     return [prediction.version for prediction in await predictor.predict(CHAMPION, inputs)]
 
 
+def compared_in_all(routing: Routing, count: int) -> bool:
+    told = routing.told()[0]
+    return told.compared + told.by_canary.compared == count
+
+
 async def compared(routing: Routing, count: int) -> Traffic:
     await until(lambda: routing.told()[0].compared >= count)
     return routing.told()[0]
@@ -150,20 +156,20 @@ async def test_a_canary_that_is_not_loaded_costs_no_wait(
     await routing.set(TrafficRule(CHAMPION, 2, canary_percent=100))
     assert await versions(predictor, ecgs(1)) == [2]
     models.unload(ModelRef("m", 2))
-    registry.fetch_s = 0.3
-    began = asyncio.get_running_loop().time()
-    assert await versions(predictor, ecgs(1)) == [1]
-    assert asyncio.get_running_loop().time() - began < 0.25
+    registry.fetching.shut()
+    async with asyncio.timeout(60):
+        assert await versions(predictor, ecgs(1)) == [1]
+    registry.fetching.open()
     await until(lambda: models.meaning(ModelRef("m", 2)) is not None)
     assert await versions(predictor, ecgs(1)) == [2]
 
 
 async def test_an_alias_moved_to_the_candidate_needs_no_canary(
-    registry: MemoryRegistry, routing: Routing, predictor: Predictor
+    registry: MemoryRegistry, models: Models, routing: Routing, predictor: Predictor
 ) -> None:
     await routing.set(TrafficRule(CHAMPION, 2, canary_percent=50, shadow_percent=100))
     await registry.set_alias("m", "champion", 2)
-    await asyncio.sleep(0.3)
+    await until(lambda: (now := models.meaning(CHAMPION)) is None or now.version == 2)
     assert await versions(predictor, ecgs(20)) == [2] * 20
     assert routing.told()[0].canary.answered == 0
 
@@ -177,7 +183,6 @@ async def test_a_shadow_changes_no_answer_and_differences_are_recorded(
     for one in ecgs(12):
         (prediction,) = await predictor.predict(CHAMPION, [one])
         assert (prediction.version, prediction.score("UP"), prediction.score("DOWN")) == (1, 0.25, 0.75)
-        await asyncio.sleep(0.01)
     told = await compared(routing, 12)
     up, down = told.outputs
     assert (up.name, down.name) == ("UP", "DOWN")
@@ -199,7 +204,6 @@ async def test_what_a_canary_answers_is_scored_by_the_version_in_service_and_dif
     for one in ecgs(12):
         (prediction,) = await predictor.predict(CHAMPION, [one])
         assert (prediction.version, prediction.score("UP")) == (3, pytest.approx(0.35))
-        await asyncio.sleep(0.01)
     await until(lambda: routing.told()[0].by_canary.compared == 12)
     told = routing.told()[0]
     up, down = told.by_canary.outputs
@@ -218,10 +222,9 @@ async def test_canary_and_shadow_are_compared_apart_and_no_input_is_in_both(
 ) -> None:
     await routing.set(TrafficRule(CHAMPION, 2, canary_percent=40, shadow_percent=100))
     inputs = ecgs(30)
-    for one in inputs:
+    for count, one in enumerate(inputs, start=1):
         await predictor.predict(CHAMPION, [one])
-        await asyncio.sleep(0.01)
-    await until(lambda: routing.told()[0].compared + routing.told()[0].by_canary.compared == 30)
+        await until(partial(compared_in_all, routing, count))  # so that none is left out
     told = routing.told()[0]
     assert (told.compared, told.by_canary.compared) == (told.current.answered, told.canary.answered)
     assert 0 < told.by_canary.compared < 30
@@ -233,10 +236,11 @@ async def test_what_is_behind_a_canary_is_left_out_and_counted(
     registry: MemoryRegistry, routing: Routing, predictor: Predictor
 ) -> None:
     await routing.set(TrafficRule(CHAMPION, 2, canary_percent=100))
-    registry.fetch_s = 3.0  # of the copy; both versions are loaded already
+    registry.fetching.shut()  # for the copy; both versions are loaded already
     assert await versions(predictor, ecgs(100)) == [2] * 100
     told = routing.told()[0].by_canary
     assert (told.compared, told.skipped) == (0, 100 - 16)  # the copy is not there yet, and no answer waited for it
+    registry.fetching.open()
     await until(lambda: routing.told()[0].by_canary.compared == 16)
 
 
@@ -271,11 +275,12 @@ async def test_a_shadow_that_is_behind_leaves_out_and_counts(
     registry: MemoryRegistry, routing: Routing, predictor: Predictor
 ) -> None:
     await predictor.predict(CHAMPION, ecgs(1))
-    registry.fetch_s = 3.0
+    registry.fetching.shut()
     await routing.set(TrafficRule(CHAMPION, 2, shadow_percent=100))
     await predictor.predict(CHAMPION, ecgs(100))
     assert routing.told()[0].compared == 0  # the copy is not there yet, and no answer waited for it
     assert routing.told()[0].skipped == 100 - 16
+    registry.fetching.open()
     assert (await compared(routing, 16)).shadow.answered == 16
 
 
@@ -350,10 +355,9 @@ async def test_rules_outlive_the_service(models: Models, routing: Routing, tmp_p
 async def test_counts_outlive_the_service(models: Models, routing: Routing, tmp_path: Path) -> None:
     file = tmp_path / "inference" / "traffic.json"
     await routing.set(TrafficRule(CHAMPION, 2, canary_percent=40, shadow_percent=100))
-    for one in ecgs(20):
+    for count, one in enumerate(ecgs(20), start=1):
         await Predictor(models, MemoryRecordings(), routing).predict(CHAMPION, [one])
-        await asyncio.sleep(0.01)
-    await until(lambda: routing.told()[0].compared + routing.told()[0].by_canary.compared == 20)
+        await until(partial(compared_in_all, routing, count))
     before = routing.told()[0]
     assert min(before.compared, before.by_canary.compared, before.canary.answered, before.current.answered) > 0
     await routing.close()
