@@ -15,12 +15,8 @@ from numpy.typing import NDArray
 from precordia.signal._light_imports import numba, rocket_fft
 
 Rows32 = NDArray[np.float32]
-Rows64 = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Spectrum = NDArray[np.complex64]
-
-LANES = 8
-"""Rows filtered side by side: a recursive filter is bound by latency, so lanes are free."""
 
 _FFT_ROWS = 8
 """Rows a transform takes at once: as many as its SIMD, few enough to stay in the cache."""
@@ -134,47 +130,6 @@ def resample_continued(
             level, source = row[0], spaced[index, out_margin : out_margin + target.size]
             for at in range(target.size):
                 target[at] = source[at] + (level + rise * ramp[at])
-
-
-@_compiled
-def _run_sections(buffer: Rows64, sections: Rows64, initial: Rows64, scale: Rows64) -> None:
-    """One pass over (time, LANES), in place; second-order sections in transposed direct form II."""
-    first_state = np.empty(LANES)
-    second_state = np.empty(LANES)
-    for section in range(sections.shape[0]):
-        b0, b1, b2 = sections[section, 0], sections[section, 1], sections[section, 2]
-        a1, a2 = sections[section, 4], sections[section, 5]
-        for lane in range(LANES):
-            first_state[lane] = initial[section, 0] * scale[lane]
-            second_state[lane] = initial[section, 1] * scale[lane]
-        for time in range(buffer.shape[0]):
-            for lane in range(LANES):
-                value = buffer[time, lane]
-                result = b0 * value + first_state[lane]
-                first_state[lane] = b1 * value - a1 * result + second_state[lane]
-                second_state[lane] = b2 * value - a2 * result
-                buffer[time, lane] = result
-
-
-@_compiled
-def filter_zero_phase(rows: Rows32, sections: Rows64, initial: Rows64, padding: int) -> None:
-    """Second-order sections forward and backward over odd-extended rows, in place; float64 inside."""
-    count, samples = rows.shape
-    buffer = np.empty((samples + 2 * padding, LANES))
-    for first in range(0, count, LANES):
-        for lane in range(LANES):
-            row = rows[min(first + lane, count - 1)]
-            for at in range(padding):
-                buffer[at, lane] = 2.0 * row[0] - row[padding - at]
-                buffer[padding + samples + at, lane] = 2.0 * row[samples - 1] - row[samples - 2 - at]
-            for at in range(samples):
-                buffer[padding + at, lane] = row[at]
-        _run_sections(buffer, sections, initial, buffer[0].copy())
-        backward = buffer[::-1]
-        _run_sections(backward, sections, initial, backward[0].copy())
-        for lane in range(min(LANES, count - first)):
-            for at in range(samples):
-                rows[first + lane, at] = buffer[padding + at, lane]
 
 
 @_compiled

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precordia.errors import ConditioningConflict, InvalidManifest
-from precordia.signal import _kernels, _median_kernels, butterworth
+from precordia.signal import _median_kernels, _section_kernels, butterworth
 from precordia.steps import Step
 
 _NEAR_NYQUIST = 0.99
@@ -39,7 +39,7 @@ class ZeroPhase:
     def run(self, rows: NDArray[np.float32]) -> None:
         """Filter rows (rows, samples) in place."""
         padding = min(self.padding, rows.shape[1] - 1)
-        _kernels.filter_zero_phase(rows, self.sections, self.initial, padding)
+        _section_kernels.filter_zero_phase(rows, self.sections, self.initial, padding)
 
 
 def _zero_phase(sections: NDArray[np.float64], remark: str = "") -> ZeroPhase:

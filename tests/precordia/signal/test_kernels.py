@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from precordia.signal import _bits, _kernels, _median_kernels, butterworth, resampling
+from precordia.signal import _bits, _kernels, _median_kernels, _section_kernels, butterworth, resampling
 from tests import naive
 
 
@@ -40,12 +40,13 @@ def test_continued_resampling_equals_its_twin(from_hz: float, to_hz: float, samp
     np.testing.assert_allclose(grid.run(rows), expected, atol=2e-6 * max(1.0, np.abs(rows).max()))
 
 
+@pytest.mark.parametrize("order", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("rows", [1, 8, 13])
-def test_zero_phase_filter_equals_the_difference_equation(rows: int) -> None:
-    sections = butterworth.butterworth(4, low_hz=0.5, high_hz=40, sample_rate_hz=250)
+def test_zero_phase_filter_equals_the_difference_equation(rows: int, order: int) -> None:
+    sections = butterworth.butterworth(order, low_hz=0.5, high_hz=40, sample_rate_hz=250)
     values = _walk(rows, 300)
     expected = [naive.filter_zero_phase(row.tolist(), sections.tolist(), 27) for row in values]
-    _kernels.filter_zero_phase(values, sections, butterworth.settled_state(sections), 27)
+    _section_kernels.filter_zero_phase(values, sections, butterworth.settled_state(sections), 27)
     np.testing.assert_allclose(values, expected, atol=1e-6 * np.abs(values).max())
 
 
