@@ -31,6 +31,7 @@ from services.inference.settings import InferenceSettings
 from services.registry.__main__ import build as build_registry
 from services.registry.settings import RegistrySettings
 from tests.services.inference import ecg_study
+from tests.services.inference.conftest import Runs
 from tests.services.inference.graphs import SAMPLES, contract, levels, linear_graph
 
 ROOT = Path(__file__).parents[4]
@@ -372,9 +373,16 @@ async def test_answers_do_not_cross_when_many_ask_and_some_hang_up(served: tuple
     assert 300 - outcomes["right"] <= in_a_hurry < 100
 
 
-async def test_a_full_queue_is_said_so(served: tuple[Connection, str]) -> None:
-    _, at = served
-    told = await triton("overload", at)
+async def test_a_full_queue_is_said_so(served: tuple[Connection, str], runs: Runs) -> None:
+    connection, at = served
+    before = (await connection.inference.load(ModelRef("slow"))).refused
+    runs.shut()
+    asking = asyncio.create_task(triton("overload", at))
+    async with asyncio.timeout(240):
+        while {model.name: model.refused for model in await connection.inference.loaded()}["slow"] == before:
+            await asyncio.sleep(0.05)
+    runs.open()
+    told = await asking
     assert "StatusCode.RESOURCE_EXHAUSTED" in told["statuses"]
     assert any("queue of this model is full" in text for text in told["texts"])
 

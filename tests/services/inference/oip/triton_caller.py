@@ -347,7 +347,7 @@ def overload(address: str) -> dict[str, Any]:
         async with triton_aio.InferenceServerClient(address) as client:
             await client.load_model("slow")
             x = [as_input(ecgs(*[0.1] * 150))]
-            calls = [asyncio.create_task(client.infer("slow", x, client_timeout=60)) for _ in range(4)]
+            calls = [asyncio.create_task(client.infer("slow", x, client_timeout=600)) for _ in range(4)]
             outcomes = await asyncio.gather(*calls, return_exceptions=True)
         refusals = [error for error in outcomes if isinstance(error, InferenceServerException)]
         return {

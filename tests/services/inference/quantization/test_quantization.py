@@ -30,13 +30,14 @@ from precordia.rpc.convert.quantization import quantization_from_proto, quantiza
 from precordia.shard import ShardRecord, encode_shard
 from services.inference.engine.onnx_runtime import OnnxRuntimeEngine
 from services.inference.engine.providers import Device
-from services.inference.quantization import accuracy
+from services.inference.quantization import accuracy, process
 from services.inference.quantization.graph import observable, observing, prepared, quantized, weighted
 from services.inference.quantization.order import Order
 from services.inference.quantization.ranges import ObservingSession, Rule, Seen
 from services.inference.quantization.records import Sides
 from tests.services.inference import ecg_study
 from tests.services.inference.graphs import SAMPLES, bias_graph, contract, levels
+from tests.services.inference.quantization import waiting_worker
 
 ENGINE = OnnxRuntimeEngine(device=Device.CPU)
 
@@ -378,7 +379,7 @@ def test_a_process_that_is_killed_goes_on_where_it_was_and_ends_with_its_service
     (tmp_path / "result.json").unlink(missing_ok=True)
     chosen = (tmp_path / "chosen.onnx").stat().st_mtime_ns
     with _worker(tmp_path) as again:
-        assert again.wait(60) == 0
+        assert again.wait(240) == 0
     result = json.loads((tmp_path / "result.json").read_bytes())
     assert (tmp_path / "chosen.onnx").stat().st_mtime_ns == chosen
     assert result["accuracy"]["base"] > 0.99
@@ -386,7 +387,7 @@ def test_a_process_that_is_killed_goes_on_where_it_was_and_ends_with_its_service
     with _worker(tmp_path) as orphan:
         assert orphan.stdin is not None
         orphan.stdin.close()
-        assert orphan.wait(60) == 1
+        assert orphan.wait(240) == 1
 
 
 def _worker(folder: Path) -> subprocess.Popen[bytes]:
@@ -448,7 +449,10 @@ def test_norms_behind_convolutions_side_by_side_are_folded_into_them() -> None:
     assert np.abs(before - after).max() < 1e-5
 
 
-async def test_a_quantization_that_is_called_off_leaves_nothing(precordia: Connection, tmp_path: Path) -> None:
+async def test_a_quantization_that_is_called_off_leaves_nothing(
+    precordia: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "_WORKER", waiting_worker.__name__)
     await _study(precordia)
     await precordia.registry.publish("way", way_contract(), {"model.onnx": conv_graph()}, Lineage("imported"))
     wish = QuantizationWish(ModelRef("way"), SplitRef("study", "train"), SplitRef("study", "test"))
