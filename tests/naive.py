@@ -126,3 +126,8 @@ def bridge_gaps(row: Row, longest: int) -> tuple[list[float], list[bool]]:
 def settled(row: Row, unknown: Sequence[bool], neutral: float) -> list[float]:
     """What is known, and `neutral` for the rest."""
     return [neutral if gap else value for value, gap in zip(row, unknown, strict=True)]
+
+
+def scaled(row: Row, factor: float) -> list[float]:
+    """Every value times a factor."""
+    return [value * factor for value in row]

@@ -17,6 +17,7 @@ from precordia.signal._light_imports import numba, rocket_fft
 Rows32 = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 Spectrum = NDArray[np.complex64]
+Indices = NDArray[np.intp]
 
 _FFT_ROWS = 8
 """Rows a transform takes at once: as many as its SIMD, few enough to stay in the cache."""
@@ -196,6 +197,34 @@ def settle(rows: Rows32, unknown: Flags, neutral: float, out: Rows32) -> None:
     for row in range(rows.shape[0]):
         for at in range(rows.shape[1]):
             out[row, at] = neutral if unknown[row, at] else rows[row, at]
+
+
+@_compiled
+def gather_leads(values: NDArray[np.float32], places: Indices, factor: float, out: NDArray[np.float32]) -> bool:
+    """Leads in another order and unit.
+
+    Args:
+        values: (records, leads, samples).
+        places: for each lead of the result, where it stands in `values`; below 0 it becomes NaN.
+        factor: float32, to the result's unit.
+        out: (records, places, samples).
+
+    Returns:
+        Whether every sample of the result is finite.
+    """
+    finite = True
+    for record in range(out.shape[0]):
+        for target in range(out.shape[1]):
+            row = out[record, target]
+            if places[target] < 0:
+                row[:] = np.nan
+                finite = False
+                continue
+            source = values[record, places[target]]
+            for at in range(row.size):
+                row[at] = source[at] * factor
+                finite &= row[at] - row[at] == 0.0
+    return finite
 
 
 @_compiled

@@ -90,9 +90,7 @@ class Conditioner:
                 f"Samples of {len(self.leads)} leads are needed, as (leads, samples); it was {values.shape[-2:]}.",
                 field="values",
             )
-        chosen, remarks = self._chosen(values)
-        rows = chosen.reshape(-1, chosen.shape[2])
-        unknown = _kernels.bridge_gaps(rows, round(LONGEST_BRIDGED_GAP_S * self.sample_rate_hz))
+        rows, unknown, remarks = self._chosen(values)
         padded = np.zeros((1, rows.shape[1]), np.bool_)
         block = Block(rows, unknown, len(self.rows), self.sample_rate_hz, padded)
         for stage in self.plan.stages:
@@ -108,20 +106,17 @@ class Conditioner:
             windows=block.windows,
         )
 
-    def _chosen(self, values: NDArray[np.float32]) -> tuple[NDArray[np.float32], list[Remark]]:
-        """The input's leads in its order and unit, freshly allocated, and what was missing."""
+    def _chosen(self, values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_], list[Remark]]:
+        """The input's leads in its order and unit, as fresh rows, where they are unknown, and what was missing."""
         chosen = np.empty((values.shape[0], len(self.rows), values.shape[2]), np.float32)
-        for target, source in enumerate(self.rows):
-            if source >= 0:
-                np.multiply(values[:, source], np.float32(self.factor), out=chosen[:, target])
-            else:
-                chosen[:, target] = np.nan
-        if bool(np.isfinite(chosen).all()):
-            return chosen, []
+        rows = chosen.reshape(-1, values.shape[2])
+        places, given = np.array(self.rows, np.intp), np.asarray(values, np.float32)
+        if _kernels.gather_leads(given, places, np.float32(self.factor), chosen):
+            return rows, np.zeros(rows.shape, np.bool_), []
         remarks: list[Remark] = []
         for record in range(values.shape[0]):
             remarks += self._mend(values[record], chosen[record])
-        return chosen, remarks
+        return rows, _kernels.bridge_gaps(rows, round(LONGEST_BRIDGED_GAP_S * self.sample_rate_hz)), remarks
 
     def _mend(self, values: NDArray[np.float32], chosen: NDArray[np.float32]) -> list[Remark]:
         """Derive absent limb leads of one record; say what is missing."""

@@ -7,6 +7,7 @@ real ECGs). `resample` continues both ends before the transform, so that nothing
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -104,7 +105,7 @@ def _as_rows(values: NDArray[Any]) -> NDArray[np.float32]:
 
 def _check_rates(from_hz: float, to_hz: float) -> None:
     for name, rate in (("from_hz", from_hz), ("to_hz", to_hz)):
-        if not (np.isfinite(rate) and rate > 0):
+        if not (math.isfinite(rate) and rate > 0):
             raise InvalidArgument(f"'{name}' is a positive number of hertz.", field=name)
 
 

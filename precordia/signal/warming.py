@@ -17,7 +17,7 @@ import numpy as np
 from precordia.leads import STANDARD_LEADS
 from precordia.manifest import InputSpec, Manifest, Output, Task
 from precordia.record import Signal, Unit
-from precordia.signal import _kernels, _quality_kernels
+from precordia.signal import _kernels, _median_kernels, _quality_kernels, _section_kernels
 from precordia.signal.conditioning import condition
 from precordia.signal.quality import assess_signal
 from precordia.steps import Step
@@ -40,8 +40,11 @@ _one_at_a_time = threading.Lock()
 
 def kernels_are_compiled() -> bool:
     """Whether an earlier process left compiled kernels that are no older than their source."""
-    return _is_kept(_kernels.resample_periodic, _kernels.__file__) and _is_kept(
-        _quality_kernels.median_beats, _quality_kernels.__file__
+    return (
+        _is_kept(_kernels.resample_periodic, _kernels.__file__)
+        and _is_kept(_section_kernels.filter_zero_phase, _section_kernels.__file__)
+        and _is_kept(_median_kernels.subtract_medians, _median_kernels.__file__)
+        and _is_kept(_quality_kernels.median_beats, _quality_kernels.__file__)
     )
 
 

@@ -114,6 +114,25 @@ def test_gaps_are_bridged_like_the_twin_does(seed: int) -> None:
     assert unknown.tolist() == [hidden for _, hidden in expected]
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # inf - inf: the compiled kernel says nothing
+@pytest.mark.parametrize("odd", [None, np.nan, np.inf, -np.inf])
+def test_leads_are_gathered_and_what_is_not_finite_is_told(odd: float | None) -> None:
+    values = _walk(6, 40).reshape(2, 3, 40)
+    if odd is not None:
+        values[1, 2, 39] = odd
+    out = np.empty((2, 2, 40), np.float32)
+    finite = _kernels.gather_leads(values, np.array([2, 0]), np.float32(0.25), out)
+    assert bool(finite) is (odd is None)
+    expected = [[naive.scaled(record[place].tolist(), 0.25) for place in (2, 0)] for record in values]
+    np.testing.assert_array_equal(out, np.array(expected, np.float32))
+
+
+def test_a_lead_that_is_not_there_is_gathered_as_nan() -> None:
+    out = np.empty((1, 2, 10), np.float32)
+    assert not _kernels.gather_leads(_walk(3, 10)[None], np.array([1, -1]), np.float32(1), out)
+    assert np.isnan(out).all(axis=2).tolist() == [[False, True]]
+
+
 def test_kernels_release_the_gil_and_agree_across_threads() -> None:
     from concurrent.futures import ThreadPoolExecutor
 
