@@ -105,8 +105,8 @@ class InferenceServiceServicer:
     """Missing associated documentation comment in .proto file."""
 
     def Predict(self, request, context):
-        """Scores for one or many ECGs. An input that cannot be scored has an error of its own; the
-        others are answered all the same.
+        """Scores for one or many ECGs. An input that cannot be read or scored has an error of its own; the
+        others are answered all the same. Where none can be read, the call is refused.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import grpc
 
 from precordia.client.ingest import FileStart
-from precordia.errors import InvalidArgument
+from precordia.errors import InvalidArgument, PrecordiaError
+from precordia.prediction import PredictInput
 from precordia.rpc.convert.dataset import split_ref_from_proto
 from precordia.rpc.convert.evaluation import evaluation_from_proto
 from precordia.rpc.convert.model import model_ref_from_proto
@@ -34,6 +35,7 @@ from services.inference.long_work import LongWork
 from services.inference.models.holding import Models
 from services.inference.predicting.answering import Answering
 from services.inference.predicting.file_predictor import FilePredictor
+from services.inference.predicting.predictor import RefusedInput
 from services.inference.traffic.routing import Routing
 
 INFERENCE_SERVICE = pb.DESCRIPTOR.services_by_name["InferenceService"].full_name
@@ -63,7 +65,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
             remaining_s(),
         )
         self._answering.check_room(ref, len(request.inputs), priority=priority, timeout_s=timeout_s)
-        inputs = [predict_input_from_proto(one) for one in request.inputs]
+        inputs = _inputs(request.inputs)
         predictions = await self._answering.predict(ref, inputs, priority=priority, timeout_s=timeout_s)
         return pb.PredictResponse(predictions=map(prediction_to_proto, predictions))
 
@@ -184,6 +186,22 @@ async def _files(stream: AsyncIterator[pb.PredictFileRequest]) -> AsyncIterator[
             yield FileStart(message.file.file_name, message.file.size_bytes, message.file.sha256)
         else:
             raise _out_of_order()
+
+
+def _inputs(messages: Sequence[pb.PredictInput]) -> list[PredictInput]:
+    """An input that cannot be read has its error for an answer; a call of which none can is refused itself."""
+    inputs = [_input(message) for message in messages]
+    refused = [one.error for one in inputs if isinstance(one, RefusedInput)]
+    if refused and len(refused) == len(inputs):
+        raise refused[0]
+    return inputs
+
+
+def _input(message: pb.PredictInput) -> PredictInput:
+    try:
+        return predict_input_from_proto(message)
+    except PrecordiaError as error:
+        return RefusedInput(tag=message.tag, error=error)
 
 
 def _out_of_order() -> InvalidArgument:

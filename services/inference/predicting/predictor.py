@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol, TypeAlias
 
@@ -44,6 +44,13 @@ _Work: TypeAlias = EcgJob | LongJob | PrecordiaError
 
 MAX_INPUTS = 256
 _FETCHES = 16
+
+
+@dataclass(frozen=True, eq=False)
+class RefusedInput(PredictInput):
+    """An input that could not be read; its error is its answer."""
+
+    error: PrecordiaError = field(default_factory=lambda: InvalidArgument("The input cannot be read."))
 
 
 class Recordings(Protocol):
@@ -145,7 +152,7 @@ class Predictor:
         return [described(outcome, source, model, points) for outcome, source in zip(outcomes, inputs, strict=True)]
 
     async def _jobs(self, inputs: Sequence[PredictInput], points: OperatingPoints) -> list[_Work]:
-        if all(source.signal is not None for source in inputs):
+        if all(source.signal is not None or not source.recording_id for source in inputs):
             return [_inline(source, points) for source in inputs]
         return await asyncio.gather(*(self._job(source, points) for source in inputs))
 
@@ -195,6 +202,8 @@ def _key(source: PredictInput) -> bytes:
 
 
 def _inline(source: PredictInput, points: OperatingPoints) -> EcgJob | PrecordiaError:
+    if isinstance(source, RefusedInput):
+        return source.error
     if source.signal is None:
         return InvalidArgument("An input has a recording's id or a signal.", field="inputs.source")
     known = source.known if isinstance(source, KnownInput) else Known()

@@ -78,6 +78,21 @@ async def test_an_input_that_cannot_be_scored_does_not_spoil_its_neighbours(prec
     assert scored.scores
 
 
+async def test_an_input_that_cannot_be_read_does_not_spoil_its_neighbours(precordia: Connection) -> None:
+    graph, manifest = ecg_study.way_model()
+    await publish(precordia, "way", graph, manifest)
+    good = PredictInput(signal=levels(0.1), tag="good")
+    ageless = PredictInput(signal=levels(0.1), age_years=999.0, tag="ageless")
+    endless = PredictInput(signal=levels(float("inf")), tag="endless")
+    found = await precordia.inference.predict(WAY, [good, ageless, endless, PredictInput(tag="empty"), good])
+    assert [one.error_reason for one in found] == ["", *["INVALID_ARGUMENT"] * 3, ""]
+    assert [one.tag for one in found] == ["good", "ageless", "endless", "empty", "good"]
+    assert "0 to 150 years" in found[1].error_message
+    assert found[0].scores == found[4].scores == (await precordia.inference.predict(WAY, [good]))[0].scores
+    with pytest.raises(InvalidArgument, match="years"):
+        await precordia.inference.predict(WAY, [ageless, endless])
+
+
 async def test_what_is_not_there_is_a_typed_error(precordia: Connection) -> None:
     with pytest.raises(ModelNotFound):
         await precordia.inference.predict(WAY, [PredictInput(signal=levels(0.1))])
