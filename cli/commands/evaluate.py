@@ -53,8 +53,12 @@ def evaluate(
     ] = "",
     rule: Annotated[
         str,
-        typer.Option("--rule", help="fmax, youden, sensitivity=0.9 or specificity=0.9.", rich_help_panel=_THRESHOLDS),
-    ] = "fmax",
+        typer.Option(
+            "--rule",
+            help="fmax (unless said otherwise), youden, sensitivity=0.9 or specificity=0.9.",
+            rich_help_panel=_THRESHOLDS,
+        ),
+    ] = "",
     store: Annotated[
         bool,
         typer.Option("--store-thresholds", help="Make them the models' own.", rich_help_panel=_THRESHOLDS),
@@ -116,10 +120,11 @@ def evaluate(
 
 
 def _choice(where: str, first: SplitRef, rule: str, *, store: bool) -> ThresholdChoice | None:
-    kind, target = ThresholdChoice.parse_rule(rule)
+    kind, target = ThresholdChoice.parse_rule(rule or "fmax")
     if not where:
-        if store:
-            raise typer.BadParameter("Say where thresholds are chosen with --thresholds-from.", param_hint="--store")
+        if store or rule:
+            asked = "--store-thresholds" if store else "--rule"
+            raise typer.BadParameter("Say where thresholds are chosen with --thresholds-from.", param_hint=asked)
         return None
     split = SplitRef.parse(where) if ":" in where else SplitRef(first.dataset, where)
     return ThresholdChoice(split, kind, target, store)

@@ -59,6 +59,8 @@ def test_the_version_is_printed() -> None:
         ["predict", "rec-1", "--dataset", "study"],
         ["predict", "rec-1", "--model", "no:name"],
         ["export", "rec-1"],
+        ["evaluate", "--dataset", "study", "--rule", "youden"],
+        ["evaluate", "--dataset", "study", "--store-thresholds"],
         ["jobs", "--cancel"],
         ["serve", "coffee"],
         ["datasets", "snapshot", "study", "--split", "train"],

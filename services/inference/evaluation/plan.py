@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from precordia.catalog import ModelVersion
 from precordia.dataset import Snapshot, SplitRef
 from precordia.errors import InvalidArgument
-from precordia.evaluation import EvaluationWish
+from precordia.evaluation import EvaluationWish, LabelAnswer
 from precordia.manifest import Task
 from precordia.operations import OperationContext
 from services.inference.datasets.label_spaces import (
@@ -97,6 +97,7 @@ def parts_of(context: OperationContext, scorer: SplitScorer, wish: EvaluationWis
     versions = [scorer.version(context, ref) for ref in wish.models]
     if len({version.ref for version in versions}) < len(versions):
         raise InvalidArgument("Two of the models are the same version now; name each once.", field="further_models")
+    _check_answers(wish.answers, versions)
     choosing = [] if wish.thresholds is None else [wish.thresholds.split]
     splits = [_Split(*scorer.open(context, split)) for split in (*choosing, *wish.splits)]
     if len({split.pinned for split in splits}) < len(splits):
@@ -109,6 +110,19 @@ def parts_of(context: OperationContext, scorer: SplitScorer, wish: EvaluationWis
             parts.append(replace(part, first=first, chooses=number < len(choosing)))
     _say_groups(context, parts)
     return tuple(parts)
+
+
+def _check_answers(answers: Sequence[LabelAnswer], versions: Sequence[ModelVersion]) -> None:
+    """Refuses outputs that none of the models has: a slip of the pen must not change figures without a word."""
+    there = dict.fromkeys(name for version in versions for name in version.manifest.output_names)
+    for answer in answers:
+        unknown = [name for name in answer.outputs if name not in there]
+        if unknown:
+            raise InvalidArgument(
+                f"{answer.label} is to be answered by {', '.join(unknown)}, which no model here gives; "
+                f"there are: {', '.join(there)}.",
+                field="answers",
+            )
 
 
 def _part(version: ModelVersion, split: _Split, wish: EvaluationWish) -> Part:

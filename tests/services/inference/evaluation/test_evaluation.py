@@ -405,3 +405,8 @@ async def test_what_cannot_be_measured_is_said_before_anything_is_scored(precord
     ended = await precordia.inference.operations.wait((await precordia.inference.evaluate_all(asked)).operation_id)
     assert (ended.state, ended.error_reason, ended.done) == (OperationState.FAILED, "INVALID_ARGUMENT", 0)
     assert "same version" in ended.error_message
+    slip = EvaluationWish((ModelRef("way"),), (SplitRef("one"),), answers=(LabelAnswer("UP", ("UP", "UPP")),))
+    ended = await precordia.inference.operations.wait((await precordia.inference.evaluate_all(slip)).operation_id)
+    assert (ended.state, ended.error_reason, ended.done) == (OperationState.FAILED, "INVALID_ARGUMENT", 0)
+    assert "UPP" in ended.error_message
+    assert "there are: UP, DOWN" in ended.error_message
