@@ -359,12 +359,12 @@ async def test_signals_that_are_no_ecg_are_refused_and_the_others_are_scored(fle
         for what, (hostile, reason) in signals().items():
             inputs = [inference_pb2.PredictInput(signal=hostile), sound]
             request = inference_pb2.PredictRequest(model=model, inputs=inputs)
-            if reason == "":  # wrong in itself: the request is refused
-                await refused(what, wire.ask("inference", "Predict", request))
-                continue
+            if reason == "":  # wrong in itself: alone, the request is refused
+                await refused(what, wire.ask("inference", "Predict", _asking(model, inputs[:1])))
             async with asyncio.timeout(SLOWEST_S):
                 bad, good = (await wire.ask("inference", "Predict", request)).predictions
-            assert (bad.error.reason, len(bad.scores)) == (reason, 0), what
+            assert bad.error.reason == reason if reason else bad.error.reason, what
+            assert len(bad.scores) == 0, what
             assert len(good.scores) == 5
         for age in (math.nan, math.inf, -5.0, 1e300):
             aged = inference_pb2.PredictInput(signal=SOUND, age_years=age)
