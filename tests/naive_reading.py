@@ -28,9 +28,9 @@ def cell_ends(text: bytes, delimiter: int) -> list[int]:
 
 
 def short_cell(cell: str, mark: str) -> float:
-    """A number of a minus sign, digits and one mark, eight letters in all; NaN what is none."""
+    """A number of a minus sign, digits and one mark, eight letters in all with a return at its end; else NaN."""
     plain = cell.removesuffix("\r")
     digits = plain.removeprefix("-").replace(mark, "", 1)
-    if len(plain) > 8 or not (digits.isascii() and digits.isdecimal()):
+    if len(cell) > 8 or not (digits.isascii() and digits.isdecimal()):
         return math.nan
     return float(plain.replace(mark, "."))

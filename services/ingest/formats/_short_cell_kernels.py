@@ -154,37 +154,53 @@ def _convert(words: Words, sizes: Words, decimal: np.uint64, values: NDArray[np.
 
 
 @_compiled
+def _fill_rows(
+    text: Text, ends: NDArray[np.int32], decimal: np.uint64, first: int, values: NDArray[np.float64]
+) -> np.uint64:
+    """A batch of cells from `first` on into `values`, one after the other; the marks of all, taken together."""
+    words, sizes = np.empty(values.size, np.uint64), np.empty(values.size, np.uint64)
+    own = ends[first : first + values.size + 1]
+    for index in range(values.size):
+        words[index] = word_at(text, max(int(own[index + 1]) - SHORT, 0))
+    for index in range(values.size):
+        sizes[index] = _U(8 * (np.int64(own[index + 1]) - np.int64(own[index]) - 1))
+    seen: np.uint64 = _convert(words, sizes, decimal, values)
+    early = 0
+    while early < values.size and own[early + 1] < SHORT:
+        values[early] = np.nan  # no eight bytes end there
+        early += 1
+    return seen
+
+
+@_compiled
 def fill_short_cells(
-    text: Text, ends: NDArray[np.int32], decimal: int, columns: int, values: NDArray[np.float64]
+    text: Text, ends: NDArray[np.int32], decimal: int, values: NDArray[np.float64]
 ) -> tuple[bool, bool]:
     """Every short number of a table; NaN in place of all else.
 
     Args:
-        text: a table's body.
+        text: a table's body, at least eight bytes.
         ends: as `find_ends` gives them.
         decimal: byte of the decimal mark.
-        columns: cells of each row.
-        values: out, (cells,), row after row.
+        values: out, (columns, rows).
 
     Returns:
         Whether every row has so many cells; whether any number has a fraction.
     """
-    words, sizes, seen = np.empty(_BATCH, np.uint64), np.empty(_BATCH, np.uint64), _U(0)
-    for row in range(columns, values.size + 1, columns):
-        if text[ends[row]] != NEWLINE:
+    columns, rows = values.shape
+    seen = _U(0)
+    for row in range(1, rows + 1):
+        if text[ends[row * columns]] != NEWLINE:
             return False, False
-    early = 0
-    while early < values.size and ends[early + 1] < SHORT:
-        values[early] = np.nan  # no eight bytes end there
-        early += 1
-    for first in range(early, values.size, _BATCH):
-        count = min(_BATCH, values.size - first)
-        own = ends[first : first + count + 1]
-        for index in range(count):
-            words[index] = word_at(text, int(own[index + 1]) - SHORT)
-        for index in range(count):
-            sizes[index] = _U(8 * (np.int64(own[index + 1]) - np.int64(own[index]) - 1))
-        seen |= _convert(words[:count], sizes[:count], _U(decimal) ^ _ZERO, values[first : first + count])
+    step = max(1, _BATCH // columns)
+    batch = np.empty(step * columns)
+    for first in range(0, rows, step):
+        count = min(step, rows - first)
+        seen |= _fill_rows(text, ends, _U(decimal) ^ _ZERO, first * columns, batch[: count * columns])
+        for column in range(columns):
+            target = values[column, first : first + count]
+            for row in range(count):
+                target[row] = batch[row * columns + column]
     return True, seen != _U(0)
 
 
@@ -201,7 +217,6 @@ def parse_odd_cells(
     text: Text,
     ends: NDArray[np.int32],
     marks: tuple[int, int],
-    columns: int,
     values: NDArray[np.float64],
     words: NDArray[np.int64],
 ) -> tuple[int, bool]:
@@ -211,31 +226,30 @@ def parse_odd_cells(
         text: a table's body.
         ends: as `find_ends` gives them.
         marks: bytes of the delimiter and of the decimal mark.
-        columns: cells of each row.
-        values: as filled; what is NaN is filled now. Empty cells stay NaN.
-        words: out, as that of `parse_rows`.
+        values: (columns, rows), as filled; what is NaN is filled now. Empty cells stay NaN.
+        words: out, as that of `parse_rows`, column after column.
 
     Returns:
         As `parse_rows`: words found (-1: no room), and whether a number has a fraction or an exponent.
     """
     found, fractional = 0, False
     cell, word = np.empty((1, 1)), np.empty((1, 4), np.int64)
-    for first in range(0, values.size, _BATCH):
-        batch = values[first : first + _BATCH]
-        if not _has_nan(batch):
+    for column in range(values.shape[0]):
+        if not _has_nan(values[column]):
             continue
-        for index in range(first, first + batch.size):
-            if values[index] == values[index]:  # a number
+        for row in range(values.shape[1]):
+            if values[column, row] == values[column, row]:  # a number
                 continue
+            index = row * values.shape[0] + column
             start, stop = np.int64(ends[index]) + 1, np.int64(ends[index + 1])
             cell[0, 0] = np.nan
             _, odd, _, has_fraction = parse_rows(text[start : stop + 1], marks[0], marks[1], cell, word)
-            values[index] = cell[0, 0]
+            values[column, row] = cell[0, 0]
             fractional |= has_fraction
             if odd:
                 if found >= words.shape[0]:
                     return -1, fractional
-                words[found, 0], words[found, 1] = index // columns, index % columns
+                words[found, 0], words[found, 1] = row, column
                 words[found, 2], words[found, 3] = start + word[0, 2], start + word[0, 3]
                 found += 1
     return found, fractional

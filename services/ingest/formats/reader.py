@@ -38,48 +38,68 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Reader:
-    """One format: how it is told by its bytes, and how it is read."""
+    """One format: how it is told by its bytes, and how it is read.
+
+    Attributes:
+        name: of the format.
+        version: of the reader.
+        sniff: whether a source's bytes are of this format.
+        read: its recordings.
+        first: bytes with which every file of the format begins; empty where it can be any.
+    """
 
     name: str
     version: str
     sniff: Callable[[Source], bool]
     read: Callable[[Source, Hints, ReaderContext], tuple[ParsedEcg, ...]]
+    first: bytes = b""
 
 
+_BLANKS = bytes(byte for byte in range(256) if chr(byte).isspace())
+_XML, _JSON = b"<\xef\xfe\xff\0" + _BLANKS, b"{\xef" + _BLANKS
 _HEADERLESS = Reader(headerless.FORMAT, headerless.VERSION, lambda source: False, headerless.read)
 _TABLE = Reader(table.FORMAT, table.VERSION, table.sniff, table.read)
-_NPZ = Reader(npy.NPZ, npy.VERSION, npy.sniff_npz, npy.read_npz)
+_NPZ = Reader(npy.NPZ, npy.VERSION, npy.sniff_npz, npy.read_npz, b"P")
 _UNSPECIFIC = (None, _HEADERLESS, _TABLE, _NPZ)
 """Readers whose mark other files bear, too: any text, any ZIP, any bytes."""
 
 READERS: tuple[Reader, ...] = (
     Reader(dicom.FORMAT, dicom.VERSION, dicom.sniff, dicom.read),
     _NPZ,
-    Reader(npy.NPY, npy.VERSION, npy.sniff_npy, npy.read_npy),
-    Reader(fhir.FORMAT, fhir.VERSION, fhir.sniff, fhir.read),
-    Reader(muse.FORMAT, muse.VERSION, muse.sniff, muse.read),
-    Reader(sierra.FORMAT, sierra.VERSION, sierra.sniff, sierra.read),
-    Reader(aecg.FORMAT, aecg.VERSION, aecg.sniff, aecg.read),
-    Reader(cardiosoft.FORMAT, cardiosoft.VERSION, cardiosoft.sniff, cardiosoft.read),
-    Reader(schiller.FORMAT, schiller.VERSION, schiller.sniff, schiller.read),
+    Reader(npy.NPY, npy.VERSION, npy.sniff_npy, npy.read_npy, b"\x93"),
+    Reader(fhir.FORMAT, fhir.VERSION, fhir.sniff, fhir.read, _JSON),
+    Reader(muse.FORMAT, muse.VERSION, muse.sniff, muse.read, _XML),
+    Reader(sierra.FORMAT, sierra.VERSION, sierra.sniff, sierra.read, _XML),
+    Reader(aecg.FORMAT, aecg.VERSION, aecg.sniff, aecg.read, _XML),
+    Reader(cardiosoft.FORMAT, cardiosoft.VERSION, cardiosoft.sniff, cardiosoft.read, _XML),
+    Reader(schiller.FORMAT, schiller.VERSION, schiller.sniff, schiller.read, _XML),
     Reader(wfdb.FORMAT, wfdb.VERSION, wfdb.sniff, wfdb.read),
     Reader(mat.FORMAT, mat.VERSION, mat.sniff, mat.read),
     Reader(hdf5.FORMAT, hdf5.VERSION, hdf5.sniff, hdf5.read),
     Reader(scp.FORMAT, scp.VERSION, scp.sniff, scp.read),
     Reader(edf.FORMAT, edf.VERSION, edf.sniff, edf.read),
-    Reader(ishne.FORMAT, ishne.VERSION, ishne.sniff, ishne.read),
-    Reader(mfer.FORMAT, mfer.VERSION, mfer.sniff, mfer.read),
+    Reader(ishne.FORMAT, ishne.VERSION, ishne.sniff, ishne.read, b"IA"),
+    Reader(mfer.FORMAT, mfer.VERSION, mfer.sniff, mfer.read, b"@"),
     Reader(contec.FORMAT, contec.VERSION, contec.sniff, contec.read),
     _TABLE,
 )
 """In the order in which they are asked."""
+
+_BEGINNING_WITH = tuple(
+    tuple(reader for reader in READERS if not reader.first or byte in reader.first) for byte in range(256)
+)
+"""The readers that a file's first byte leaves."""
 
 DEFAULT_CONTEXT = ReaderContext()
 
 
 def sniff(source: Source) -> Reader | None:
     """The reader that knows these bytes. Names and extensions are not looked at."""
-    return next((reader for reader in READERS if reader.sniff(source)), None)
+    readers = _BEGINNING_WITH[source.content[0]] if source.content else READERS
+    for reader in readers:
+        if reader.sniff(source):
+            return reader
+    return None
 
 
 def reader_for(source: Source, hints: Hints) -> Reader | None:

@@ -85,7 +85,8 @@ def detect_dialect(text: bytes, hints: Hints) -> Dialect | None:
         InvalidArgument: a hint is no delimiter or decimal mark.
     """
     lines = list(_lines(text[:SAMPLE_BYTES], whole=len(text) <= SAMPLE_BYTES))
-    said = {offset for offset, line in lines if _is_comment(line)}
+    marked = b"#" in text[:SAMPLE_BYTES] or b"%" in text[:SAMPLE_BYTES]
+    said = {offset for offset, line in lines if _is_comment(line)} if marked else set()
     rows = [(offset, line) for offset, line in lines if offset not in said and line and not line.isspace()]
     if not rows:
         return None
@@ -147,10 +148,10 @@ def _as_table(rows: Sequence[tuple[int, str]], delimiter: str, mark: str, commen
     titles: list[tuple[str, ...]] = []
     body: list[list[str]] = []
     kinds: set[str] = set()
-    plain = _PLAIN_ROWS.get((delimiter, mark))
+    if len(rows) > _TITLE_LINES and not _understood(rows[_TITLE_LINES][1], delimiter, mark)[1]:
+        return None  # after all the titles that there may be, this row has to have numbers
     for _, line in rows[: _TITLE_LINES + _BODY_LINES]:
-        cells = split_row(_head(line, delimiter), delimiter)
-        kind = "numbers" if plain and plain.fullmatch(line.rstrip()) else _kind(cells, mark)
+        cells, kind = _understood(line, delimiter, mark)
         if kind:
             body.append(cells)
             kinds.add(kind)
@@ -164,6 +165,12 @@ def _as_table(rows: Sequence[tuple[int, str]], delimiter: str, mark: str, commen
         return None
     start, first = rows[len(titles)][0], body[0]
     return Dialect(delimiter, mark, comments, tuple(titles), start, kinds == {"named"}, len(first), first[0])
+
+
+def _understood(line: str, delimiter: str, mark: str) -> tuple[list[str], str]:
+    """A line's first cells, and their kind."""
+    cells, plain = split_row(_head(line, delimiter), delimiter), _PLAIN_ROWS.get((delimiter, mark))
+    return cells, "numbers" if plain and plain.fullmatch(line.rstrip()) else _kind(cells, mark)
 
 
 def _head(line: str, delimiter: str) -> str:

@@ -66,19 +66,26 @@ def parse_body(text: bytes, dialect: Dialect, limits: Limits) -> Cells:
 def _short_cells(body: NDArray[np.uint8], rows: int, dialect: Dialect) -> _Parsed | None:
     """The table where it is plain: rows of equal length, short cells for the most part. None where it is not."""
     columns, cells = dialect.columns, rows * dialect.columns
-    if columns < 2 or dialect.delimiter == " " or not cells <= body.size < min((SHORT + 1) * cells, 1 << 31):
+    if (
+        columns < 2
+        or dialect.delimiter == " "
+        or not max(cells, SHORT) <= body.size < min((SHORT + 1) * cells, 1 << 31)
+    ):
         return None
     ends = np.empty(cells + 9, np.int32)
     if find_ends(body, ord(dialect.delimiter), ends) != cells:
         return None
-    values = np.empty(cells)
-    even, fractional = fill_short_cells(body, ends, ord(dialect.decimal_mark), columns, values)
+    values = np.empty((columns, rows))
+    even, fractional = fill_short_cells(body, ends, ord(dialect.decimal_mark), values)
     if not even:
         return None
     marks = ord(dialect.delimiter), ord(dialect.decimal_mark)
     words = np.empty((_FEW_WORDS, 4), np.int64)
-    found, fraction = parse_odd_cells(body, ends, marks, columns, values, words)
-    return None if found < 0 else (values.reshape(rows, columns), words[:found], fractional or fraction)
+    found, fraction = parse_odd_cells(body, ends, marks, values, words)
+    if found < 0:
+        return None
+    in_order = np.lexsort((words[:found, 1], words[:found, 0])) if found > 1 else slice(found)
+    return values.T, words[:found][in_order], fractional or fraction
 
 
 def _any_cells(body: NDArray[np.uint8], rows: int, dialect: Dialect) -> _Parsed:
