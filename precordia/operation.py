@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from precordia.errors import PrecordiaError, by_reason
+from precordia.errors import Cancelled, PrecordiaError, by_reason
 
 
 class OperationState(Enum):
@@ -49,12 +49,23 @@ def result_of(operation: Operation) -> Mapping[str, Any]:
     """The result of a finished operation.
 
     Raises:
-        PrecordiaError: it failed, as the class that the service named, or it was cancelled.
+        PrecordiaError: it failed, as the class that the service named, or it was cancelled (`Cancelled`).
     """
     if operation.state is OperationState.SUCCEEDED:
         return operation.result
-    kind = by_reason().get(operation.error_reason, PrecordiaError)
-    raise kind(operation.error_message or f"The work was {operation.state.value}.")
+    raise error_of(operation, f"The work was {operation.state.value}.")
+
+
+def error_of(operation: Operation, otherwise: str) -> PrecordiaError:
+    """Why a finished operation has no result, in the class that the service named, or `Cancelled`.
+
+    Args:
+        operation: without a result.
+        otherwise: the message where the service gave none.
+    """
+    cancelled = operation.state is OperationState.CANCELLED
+    kind = Cancelled if cancelled else by_reason().get(operation.error_reason, PrecordiaError)
+    return kind(operation.error_message or otherwise)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from precordia.errors import (
     Unavailable,
     by_reason,
 )
-from precordia.operation import Operation, OperationState
+from precordia.operation import Operation, OperationState, error_of
 from precordia.record import Hints
 from precordia.stored import StoredRecording
 
@@ -154,8 +154,7 @@ class BatchImport:
         self._open.discard(operation.operation_id)
         done = await self._ingest.operations.get(operation.operation_id)
         if done.state is not OperationState.SUCCEEDED:
-            kind = by_reason().get(done.error_reason, PrecordiaError)
-            raise kind(done.error_message or f"The import was {done.state.value}; run it again to go on.")
+            raise error_of(done, f"The import was {done.state.value}; run it again to go on.")
 
     async def _told(
         self, files: Sequence[SourceFile], indices: Sequence[int], payloads: Sequence[Mapping[str, Any]]

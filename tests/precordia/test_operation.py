@@ -2,7 +2,7 @@
 
 import pytest
 
-from precordia.errors import MissingLead, PrecordiaError
+from precordia.errors import Cancelled, MissingLead, PrecordiaError
 from precordia.operation import Operation, OperationState, result_of
 
 
@@ -22,3 +22,8 @@ def test_a_failure_is_the_error_that_the_service_named() -> None:
 def test_work_without_result_never_passes_for_an_empty_one(state: OperationState) -> None:
     with pytest.raises(PrecordiaError, match=state.value):
         result_of(Operation("1", "evaluate", state))
+
+
+def test_work_that_was_called_off_is_cancelled() -> None:
+    with pytest.raises(Cancelled, match="The work was cancelled"):
+        result_of(Operation("1", "evaluate", OperationState.CANCELLED))
