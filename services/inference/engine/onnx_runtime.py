@@ -108,13 +108,15 @@ class OnnxRuntimeEngine(Engine):
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            return ort.InferenceSession(graph, options, providers=choices)
+            session = ort.InferenceSession(graph, options, providers=choices)
         except Exception as error:  # ONNX Runtime's errors share no base class but Exception
             log.warning("a graph does not load: %s", error)
             raise InvalidModel(
                 f"ONNX Runtime {ort.__version__} cannot load this graph ({type(error).__name__}). "
                 "Import it into the registry, which says what is wrong with it."
             ) from None
+        _forget_file(session)
+        return session
 
 
 class _OnnxSession(Session):
@@ -184,6 +186,15 @@ class _BoundSession(_OnnxSession):
         if tensor.ctypes.data != room.ctypes.data:
             room[...] = tensor
         return room
+
+
+def _forget_file(session: Any) -> None:
+    """Lets go of the graph's bytes, which ONNX Runtime keeps beside what it made of them.
+
+    It would need them to begin anew on another provider after a failed run, which nobody asked for.
+    """
+    session.disable_fallback()
+    session._model_bytes = None  # it has no public way; a test sees to it that this is the only reference
 
 
 def _spec(node: Any) -> TensorSpec:

@@ -20,6 +20,7 @@ from precordia.catalog import LATEST, MODEL_ONNX, ModelEvent, ModelRef, ModelVer
 from precordia.errors import ArtifactNotFound, FailedPrecondition, ModelNotFound, NotFound, PrecordiaError
 from precordia.prediction import LoadedModel
 from services.inference.models.loading import ModelLoader
+from services.inference.models.memory import give_back
 from services.inference.models.serving import ServingModel
 
 log = logging.getLogger(__name__)
@@ -289,7 +290,7 @@ class Models:
         self._close(self._serving.pop(digest))
 
     def _close(self, serving: ServingModel) -> None:
-        task = asyncio.create_task(asyncio.to_thread(serving.close))
+        task = asyncio.create_task(_end(serving))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
@@ -331,6 +332,13 @@ def _check_trained(version: ModelVersion) -> None:
             f"Model {version.ref} is a base: its last layer is untrained, so it has no scores to give. "
             f"Fine-tune it: precordia train --base {version.name} --dataset ..."
         )
+
+
+async def _end(serving: ServingModel) -> None:
+    """Closes a model after the work that waits, and gives its memory back to the system."""
+    await asyncio.to_thread(serving.close)
+    del serving
+    await asyncio.to_thread(give_back)
 
 
 def _mib(size_bytes: int) -> int:

@@ -18,6 +18,12 @@ _MAPPING = re.compile(
 )
 _CHANGED = re.compile(r"^(?:Private_Dirty|Anonymous|Swap): +[1-9]", re.MULTILINE)
 
+_SMALL = 16 * 2**20
+"""One ECG's run of most models, with what the runtime loads for its first session."""
+
+_LARGE = 256 * 2**20
+"""One ECG's run of a model with many wide layers."""
+
 
 def share_arenas(count: int = 2) -> None:
     """Keeps threads from having a heap each, most of it empty. Call before threads start."""
@@ -53,6 +59,21 @@ def _unchanged(library: str, smaps: str) -> Iterator[tuple[int, int]]:
         if read_only and not _CHANGED.search(mapping["facts"]):
             start = int(mapping["start"], 16)
             yield start, int(mapping["end"], 16) - start
+
+
+def charged(grown_bytes: int, file_bytes: int) -> int:
+    """What a model counts for, where the process grew by so much while its session was made.
+
+    Other work of the same moment must neither be charged to it nor hide what it takes. So it counts for its file
+    at least, which is its weights, and at most for weights of a byte each that were unpacked to four beside
+    themselves, with a run of many wide layers.
+    """
+    return min(max(file_bytes, grown_bytes), 5 * file_bytes + _LARGE)
+
+
+def is_plausible(grown_bytes: int, file_bytes: int) -> bool:
+    """Whether it is no more than weights, twice where they are laid out anew for the processor, and a small run."""
+    return grown_bytes <= 2 * file_bytes + _SMALL
 
 
 def resident_bytes() -> int:

@@ -21,7 +21,7 @@ from services.inference.statistics import ServingStatistics
 class ServingModel:
     """A loaded model: shared by all names and versions of the same digest.
 
-    `memory_bytes` is what loading it added to the process, or its file where that says less.
+    `memory_bytes` is what its session takes of the process's memory, or its file where that says more.
     """
 
     digest: str

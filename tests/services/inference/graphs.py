@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from precordia.leads import STANDARD_LEADS
 from precordia.manifest import Activation, CoInput, CoInputs, InputSpec, Manifest, Output, Task, WindowPolicy
@@ -52,6 +52,28 @@ def linear_graph(
 def bias_graph(*values: float) -> bytes:
     """Answers the same numbers to every ECG: tells versions apart."""
     return linear_graph(np.zeros((12, len(values))), np.array(values))
+
+
+def heavy_graph(mib: int) -> bytes:
+    """One score from so many MiB of weights."""
+    hidden = mib * 2**20 // (4 * 12 * SAMPLES)
+    weights = np.full((12 * SAMPLES, hidden), 1e-3, np.float32)
+    tensors = {"first": weights, "second": np.ones((hidden, 1), np.float32)}
+    graph = helper.make_graph(
+        [
+            helper.make_node("Flatten", ["signal"], ["flat"]),
+            helper.make_node("MatMul", ["flat", "first"], ["hidden"]),
+            helper.make_node("Relu", ["hidden"], ["above"]),
+            helper.make_node("MatMul", ["above", "second"], ["scores"]),
+        ],
+        "heavy",
+        [helper.make_tensor_value_info("signal", TensorProto.FLOAT, ["batch", 12, SAMPLES])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", 1])],
+        [numpy_helper.from_array(values, name) for name, values in tensors.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    serialised: bytes = model.SerializeToString()
+    return serialised
 
 
 def contract(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import threading
 from pathlib import Path
 
@@ -39,6 +40,16 @@ def test_a_bound_session_answers_as_a_plain_one_whatever_the_batch_and_wherever_
         room = session.room("signal", sent.shape)
         room[...] = sent + 1
         assert session.run({"signal": room}, "scores").tolist() == [[v + 1, v + 11, v + 21] for v in values]
+
+
+def test_a_session_does_not_keep_the_file_it_was_made_from() -> None:
+    graph = linear_graph(np.eye(12)[:, :3], np.zeros(3))
+    before = sys.getrefcount(graph)
+    session = OnnxRuntimeEngine(device=Device.CPU).load(graph)
+    assert sys.getrefcount(graph) == before
+    with pytest.raises(InvalidModel):
+        session.compute({"signal": np.zeros((1, 11, SAMPLES), np.float32)}, ["scores"])
+    assert session.run({"signal": levels(1.0)}, "scores").tolist() == [[1.0, 1.0, 1.0]]
 
 
 def test_threads_of_a_bound_session_do_not_meet() -> None:
