@@ -24,6 +24,7 @@ from services.inference.evaluation.operating_points import OperatingPointsWriter
 from services.inference.evaluation.operation import Evaluation
 from services.inference.keeping.keeper import Keeper
 from services.inference.keeping.kept import KeptPredictions
+from services.inference.keeping.retention import Retention
 from services.inference.keeping.store import PredictionStore
 from services.inference.long_work import LongWork
 from services.inference.models.holding import Models
@@ -60,7 +61,8 @@ def build(settings: InferenceSettings) -> ServiceApp:
     routing = Routing(models, settings.folder / "traffic.json")
     predictor = Predictor(models, upstream.ingest, routing)
     store, kept = PredictionStore(database), KeptPredictions(database)
-    keeper = Keeper(kept, days=settings.keep_days) if settings.keep_predictions else None
+    keeper = Keeper(kept) if settings.keep_predictions else None
+    retention = Retention((kept.forget,), days=settings.keep_days)
     answering = Answering(predictor, keeper)
     bridge = LoopBridge()
     scorer = SplitScorer(models, predictor, upstream.ingest, store, bridge)
@@ -89,6 +91,7 @@ def build(settings: InferenceSettings) -> ServiceApp:
         bridge.attach()
         if keeper is not None:
             keeper.start()
+        retention.start()
         background.append(asyncio.create_task(models.follow(), name="follow the registry"))
         # On a new machine the compiler begins now, not when the first ECG waits for it.
         threading.Thread(target=compile_kernels_apart, name="compile kernels", daemon=True).start()
@@ -100,6 +103,7 @@ def build(settings: InferenceSettings) -> ServiceApp:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         await routing.close()
+        retention.close()
         if keeper is not None:
             await asyncio.to_thread(keeper.close)
         await models.close()

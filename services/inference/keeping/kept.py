@@ -8,9 +8,11 @@ model's digest say which rows had to be equal.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -54,10 +56,29 @@ class KeptPredictions:
         with self._engine.begin() as connection:
             add_kept(connection, predictions, operation_id)
 
-    def forget_before(self, time: datetime) -> int:
-        """Removes what was given before a time; how many that were."""
+    @contextmanager
+    def adding(self) -> Iterator[Callable[[Sequence[Prediction]], None]]:
+        """A transaction that has begun, and what adds to it; it is committed at its end.
+
+        On SQLite its begin is what waits for other writers.
+        """
         with self._engine.begin() as connection:
-            return connection.execute(sa.delete(_TABLE).where(_TABLE.c.predicted_at < _microseconds(time))).rowcount
+            yield partial(add_kept, connection)
+
+    def forget(self, before: datetime, most: int) -> int:
+        """Removes some of what was given before a time, in one transaction; how many that were."""
+        old = (
+            sa.select(_TABLE.c.number)
+            .where(_TABLE.c.predicted_at < _microseconds(before))
+            .order_by(_TABLE.c.predicted_at)
+            .limit(most)
+        )
+        with self._reading.connect() as connection:  # who finds nothing to remove takes no lock
+            numbers = connection.execute(old).scalars().all()
+        if not numbers:
+            return 0
+        with self._engine.begin() as connection:
+            return connection.execute(sa.delete(_TABLE).where(_TABLE.c.number.in_(numbers))).rowcount
 
     def page(self, query: KeptQuery, *, page_size: int = 0, page_token: str = "") -> tuple[list[KeptPrediction], str]:
         """One page, newest first, and the token of the next; empty when there is none.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
 from precordia.catalog import ModelRef
 from precordia.prediction import PredictInput, Prediction, Priority
-from services.inference.keeping.keeper import NOT_KEPT, Keeper
+from services.inference.keeping.keeper import REMARKS, Keeper, Keeping
 from services.inference.predicting.predictor import Predictor
 
 
@@ -35,15 +36,24 @@ class Answering:
         priority: Priority = Priority.ROUTINE,
         timeout_s: float | None = None,
     ) -> tuple[Prediction, ...]:
-        """A prediction for each input, in order; one that could not be kept says so.
+        """A prediction for each input, in order; one that is not known to be kept says so.
 
         Raises:
             InvalidArgument, Overloaded, DeadlineExceeded, ModelNotFound ...: see `Predictor.predict`.
         """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
         predictions = await self._predictor.predict(ref, inputs, priority=priority, timeout_s=timeout_s)
-        if self._keeper is None or await self._keeper.keep(predictions):
+        if self._keeper is None:
             return predictions
-        return tuple(
-            replace(one, remarks=(*one.remarks, NOT_KEPT)) if one.recording_id and one.scores else one
-            for one in predictions
-        )
+        left_s = None if deadline is None else deadline - time.monotonic()
+        return _told(predictions, await self._keeper.keep(predictions, left_s=left_s))
+
+
+def _told(predictions: tuple[Prediction, ...], keeping: Keeping) -> tuple[Prediction, ...]:
+    """With a remark on each that should be kept and may not be."""
+    if keeping is Keeping.KEPT:
+        return predictions
+    remark = REMARKS[keeping]
+    return tuple(
+        replace(one, remarks=(*one.remarks, remark)) if one.recording_id and one.scores else one for one in predictions
+    )

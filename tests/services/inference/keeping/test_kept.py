@@ -1,55 +1,20 @@
-"""What was said of stored recordings: kept, listed, filtered, removed."""
+"""What was said of stored recordings: kept, listed, filtered."""
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
-from precordia.errors import InvalidArgument, ServiceUnavailable
-from precordia.manifest import Task
-from precordia.prediction import KeptQuery, Prediction, Score
-from precordia.record import Remark
-from precordia.storage.database import open_database
-from services.inference.keeping.keeper import Keeper
+from precordia.errors import InvalidArgument
+from precordia.prediction import KeptQuery, Prediction
 from services.inference.keeping.kept import KeptPredictions
 from services.inference.keeping.store import PlacedPrediction, PredictionStore
 from tests.precordia.databases import database_url as database_url
-
-NOON = datetime(2026, 3, 4, 12, 0, 0, 250, tzinfo=UTC)
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[sa.Engine]:
-    engine = open_database(database_url, "services.inference.migrations")
-    yield engine
-    engine.dispose()
-
-
-def said(number: int, *, model: str = "m", version: int = 1, recording: str = "", minute: int = 0) -> Prediction:
-    return Prediction(
-        model,
-        version,
-        f"{version}" * 64,
-        Task.MULTILABEL,
-        (Score("MI", number / 10, "22298006", "", 0.4), Score('CLBBB|"L', 1 - number / 10)),
-        recording or f"rec-{number}",
-        "",
-        (Remark("lead_derived", "Computed.", "aVL"),),
-        "a" * 64,
-        NOON + timedelta(minutes=minute),
-        2,
-    )
-
-
-def listed(kept: KeptPredictions, **query: object) -> list[str]:
-    page, _ = kept.page(KeptQuery(**query))  # type: ignore[arg-type]  # the tests name its fields
-    return [one.prediction.recording_id for one in page]
+from tests.services.inference.keeping.answers import NOON, listed, said
+from tests.services.inference.keeping.answers import database as database
 
 
 def test_answers_come_back_whole_and_newest_first(database: sa.Engine) -> None:
@@ -113,13 +78,6 @@ def test_pages_follow_each_other_without_gap_or_repetition(database: sa.Engine) 
         kept.page(KeptQuery(), page_size=5000)
 
 
-def test_old_answers_are_forgotten(database: sa.Engine) -> None:
-    kept = KeptPredictions(database)
-    kept.add([said(1), said(2, minute=10)])
-    assert kept.forget_before(NOON + timedelta(minutes=5)) == 1
-    assert listed(kept) == ["rec-2"]
-
-
 def test_an_operations_answers_are_listed_once_though_a_place_is_scored_twice(database: sa.Engine) -> None:
     store, kept = PredictionStore(database), KeptPredictions(database)
     store.add("op", [PlacedPrediction(0, said(1))], audited=True)
@@ -127,55 +85,3 @@ def test_an_operations_answers_are_listed_once_though_a_place_is_scored_twice(da
     store.add("measured", [PlacedPrediction(0, said(3))])
     assert listed(kept) == ["rec-2", "rec-1"]
     assert listed(kept, operation_id="op") == ["rec-2", "rec-1"]
-
-
-class _Slow(KeptPredictions):
-    """Counts commits; the first one takes until it is let go, and may then fail."""
-
-    def __init__(self, error: Exception | None = None) -> None:
-        self.commits: list[int] = []
-        self.let_go = threading.Event()
-        self.error = error
-
-    def add(self, predictions: Sequence[Prediction], operation_id: str = "") -> None:
-        self.commits.append(len(predictions))
-        assert self.let_go.wait(600)
-        if self.error is not None:
-            raise self.error
-
-
-async def test_callers_who_come_together_share_a_commit() -> None:
-    slow = _Slow()
-    keeper = Keeper(slow)
-    keeper.start()
-    first = asyncio.create_task(keeper.keep([said(1)]))
-    while not slow.commits:
-        await asyncio.sleep(0.01)
-    others = [asyncio.create_task(keeper.keep([said(n)])) for n in range(2, 7)]
-    await asyncio.sleep(0.05)
-    slow.let_go.set()
-    assert await asyncio.gather(first, *others) == [True] * 6
-    keeper.close()
-    assert slow.commits == [1, 5]
-
-
-async def test_a_database_that_fails_fails_no_answer() -> None:
-    slow = _Slow(ServiceUnavailable("away", service="database"))
-    slow.let_go.set()
-    keeper = Keeper(slow)
-    keeper.start()
-    assert await keeper.keep([said(1)]) is False
-    keeper.close()
-    assert await keeper.keep([said(1)]) is False
-    assert await keeper.keep([replace(said(1), recording_id="")]) is True
-
-
-async def test_what_waits_is_written_before_the_keeper_ends(database: sa.Engine) -> None:
-    kept = KeptPredictions(database)
-    keeper = Keeper(kept, days=36500)
-    waiting = asyncio.create_task(keeper.keep([said(1)]))
-    await asyncio.sleep(0)
-    keeper.start()
-    await asyncio.to_thread(keeper.close)
-    assert await waiting is True
-    assert listed(kept) == ["rec-1"]
