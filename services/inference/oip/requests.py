@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from precordia.catalog import ModelRef, checked_name
 from precordia.errors import InvalidArgument, ModelNotFound
 from precordia.oip import inference_pb2 as pb
 from precordia.prediction import Priority
+from services.inference.engine.host_buffers import Tensor
 from services.inference.predicting.tensor_predictor import SentTensor, TensorCall
 
 _PRIORITIES = {1: Priority.STAT, 2: Priority.ROUTINE, 3: Priority.BACKGROUND}
@@ -17,6 +20,7 @@ PRIORITY_LEVELS = len(_PRIORITIES)
 DEFAULT_PRIORITY = 2
 
 _LARGEST_VERSION = 999_999_999
+_FLOAT = np.dtype("<f4")
 
 
 @lru_cache(maxsize=1024)
@@ -75,12 +79,30 @@ def _tensor(sent: pb.ModelInferRequest.InferInputTensor, raw: bytes | None) -> S
     _refuse_shared_memory(sent.parameters)
     shape = tuple(sent.shape)
     if raw is None:
-        return SentTensor(sent.name, sent.datatype, shape, sent.contents.fp32_contents)
+        return SentTensor(sent.name, sent.datatype, shape, _numbers(sent.contents))
     if sent.HasField("contents") and sent.contents.ByteSize():
         raise InvalidArgument(
             "An input has its content once: leave contents empty with raw_input_contents.", field="inputs"
         )
     return SentTensor(sent.name, sent.datatype, shape, raw)
+
+
+def _numbers(contents: pb.InferTensorContents) -> Tensor:
+    """Typed contents, (n,). On the wire they stand as raw bytes in a row, which is far quicker to take than one by one.
+
+    A packed field is its key, its length and its content (protobuf's encoding); where something else is beside
+    it, they are taken one by one.
+    """
+    numbers = contents.fp32_contents
+    size = _FLOAT.itemsize * len(numbers)
+    if size and contents.ByteSize() == 1 + _varint_bytes(size) + size:
+        packed = contents.SerializeToString()
+        return np.frombuffer(packed, _FLOAT, offset=len(packed) - size).copy()  # aligned, as kernels want it
+    return np.fromiter(numbers, np.float32, len(numbers))
+
+
+def _varint_bytes(number: int) -> int:
+    return max(1, -(-number.bit_length() // 7))
 
 
 def _outputs(request: pb.ModelInferRequest) -> tuple[str, ...]:

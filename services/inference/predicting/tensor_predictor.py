@@ -35,12 +35,12 @@ _FLOAT = np.dtype("<f4")
 
 @dataclass(frozen=True, eq=False)
 class SentTensor:
-    """A tensor as it was sent: little-endian bytes, or numbers; row-major."""
+    """A tensor as it was sent: little-endian bytes, or numbers (n,); row-major."""
 
     name: str
     datatype: str
     shape: tuple[int, ...]
-    content: bytes | Sequence[float]
+    content: bytes | Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,8 +122,7 @@ class TensorPredictor:
 def _key(call: TensorCall) -> bytes:
     """What decides which version answers, where an alias's requests are shared out."""
     return b"".join(
-        one.content[::_SAMPLED] if isinstance(one.content, bytes) else repr(list(one.content)).encode()
-        for one in call.inputs
+        (one.content if isinstance(one.content, bytes) else one.content.tobytes())[::_SAMPLED] for one in call.inputs
     )
 
 
@@ -171,7 +170,7 @@ def _tensor(sent: SentTensor, shape: tuple[int, ...]) -> Tensor:
     if not isinstance(sent.content, bytes):
         if len(sent.content) != elements:
             raise _wrong_size(sent, f"{elements} elements", len(sent.content))
-        return np.fromiter(sent.content, np.float32, elements).reshape(sent.shape)
+        return sent.content.reshape(sent.shape)
     if len(sent.content) != elements * _FLOAT.itemsize:
         raise _wrong_size(sent, f"{elements * _FLOAT.itemsize} bytes", len(sent.content))
     return np.frombuffer(sent.content, _FLOAT).reshape(sent.shape)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from precordia.catalog import ModelRef
@@ -55,3 +56,19 @@ def test_raw_contents_come_one_for_each_input() -> None:
         call_of(request)
     request.inputs.add(name="beside", datatype="FP32", shape=[1])
     assert [(one.name, one.content) for one in call_of(request).inputs] == [("signal", b"1234"), ("beside", b"5678")]
+
+
+@pytest.mark.parametrize("count", [0, 1, 31, 32, 4095, 4096, 12_000, 600_000])
+@pytest.mark.parametrize("beside", [False, True])
+def test_typed_contents_are_the_numbers_that_were_sent(count: int, beside: bool) -> None:
+    values = np.random.default_rng(count).normal(size=count).astype(np.float32)
+    values[:1] = np.nan
+    request = pb.ModelInferRequest(model_name="m")
+    sent = request.inputs.add(name="signal", datatype="FP32", shape=[1, count])
+    sent.contents.fp32_contents.extend(values.tolist())
+    if beside:  # of no use, and no reason to misread the others
+        sent.contents.int_contents.extend([1, 2, 3])
+        sent.contents.bytes_contents.append(b"abcd")
+    (tensor,) = call_of(request).inputs
+    assert isinstance(tensor.content, np.ndarray)
+    assert tensor.content.tobytes() == values.tobytes()
