@@ -231,6 +231,9 @@ class Models:
 
     def _loaded(self, digest: str, task: asyncio.Task[ServingModel]) -> None:
         self._loading.pop(digest, None)
+        if task.cancelled() or task.exception() is not None:
+            # What was never in service is not to be kept true, or every change of its name would load it anew.
+            self._meanings = {ref: version for ref, version in self._meanings.items() if version.digest != digest}
         if not task.cancelled() and task.exception() is not None:
             log.info("a model did not load (%s)", type(task.exception()).__name__)
 
@@ -296,21 +299,32 @@ class Models:
 
     async def _refresh(self, name: str) -> None:
         for ref in [ref for ref in self._meanings if ref.name == name]:
-            before = self._meanings.get(ref)
             try:
                 now = await self._registry.get(ref)
-                await self._ensure(now)
             except NotFound:
                 self._forget(ref)
-                continue
             except PrecordiaError as error:
-                log.warning("%s does not load (%s); what it meant before stays in service", ref, error.reason)
-                continue
-            self._meanings[ref] = now
-            self._unloaded.discard(now.ref)
-            if before is not None and before.digest != now.digest:
-                log.info("%s is now version %d", ref, now.version)
-                self._drop_if_orphaned(before.digest)
+                log.warning("what %s means now cannot be had (%s); %s", ref, error.reason, self._stays(ref))
+            else:
+                await self._move(ref, now)
+
+    async def _move(self, ref: ModelRef, now: ModelVersion) -> None:
+        """Points a reference at a version once that is loaded; where it does not load, the one before stays."""
+        before = self._meanings.get(ref)
+        try:
+            await self._ensure(now)
+        except PrecordiaError as error:
+            log.warning("version %d of %s does not load (%s); %s", now.version, ref, error.reason, self._stays(ref))
+            return
+        self._meanings[ref] = now
+        self._unloaded.discard(now.ref)
+        if before is not None and before.digest != now.digest:
+            log.info("%s is now version %d", ref, now.version)
+            self._drop_if_orphaned(before.digest)
+
+    def _stays(self, ref: ModelRef) -> str:
+        served = self.meaning(ref)
+        return f"version {served.version} stays in service" if served else "nothing is in service under this name"
 
     def _forget(self, ref: ModelRef) -> None:
         before = self._meanings.pop(ref, None)

@@ -130,6 +130,52 @@ async def test_a_new_version_that_does_not_load_leaves_the_old_one_in_service(
     assert await answer(models, CHAMPION) == 1.0
 
 
+@pytest.mark.parametrize("caller_stays", [True, False])
+async def test_a_name_whose_model_never_loaded_is_not_tried_again_unasked(
+    registry: MemoryRegistry, models: Models, caller_stays: bool
+) -> None:
+    await registry.publish("m", contract("a"), b"broken", alias="champion")
+    registry.fetching.shut()
+    call = asyncio.create_task(answer(models, CHAMPION))
+    await until(lambda: registry.fetched)
+    if not caller_stays:
+        call.cancel()
+    registry.fetching.open()
+    with pytest.raises(InvalidModel if caller_stays else asyncio.CancelledError):
+        await call
+    await until(lambda: not models._loading)
+    await registry.publish("other", contract("a"), bias_graph(2.0))
+    assert await answer(models, ModelRef("other")) == 2.0
+    fetched = registry.fetched
+    await registry.publish("m", contract("a"), b"broken, too", alias="champion")
+    await registry.publish("other", contract("a"), bias_graph(3.0))  # the change after it, seen to be followed
+    await until(lambda: [model.version for model in models.loaded()] == [2])
+    assert registry.fetched == fetched + 1
+    await registry.publish("m", contract("a"), bias_graph(1.0), alias="champion")
+    assert await answer(models, CHAMPION) == 1.0
+
+
+async def test_the_log_says_what_stays_in_service(
+    registry: MemoryRegistry, models: Models, caplog: pytest.LogCaptureFixture
+) -> None:
+    await registry.publish("m", contract("a"), bias_graph(1.0), alias="champion")
+    await registry.publish("n", contract("a"), bias_graph(2.0), alias="champion")
+    assert await answer(models, CHAMPION) == 1.0
+    await registry.publish("m", contract("a"), b"broken", alias="champion")
+    await until(lambda: "does not load" in caplog.text)
+    assert "version 2 of m@champion does not load (INVALID_MODEL); version 1 stays in service" in caplog.text
+    registry.fetching.shut()
+    first = asyncio.create_task(answer(models, ModelRef("n", alias="champion")))
+    await until(lambda: registry.fetched == 3)
+    base = replace(contract("a"), origin={"head": "untrained"})  # refused before it is fetched
+    await registry.publish("n", base, bias_graph(3.0), alias="champion")
+    await until(lambda: "n@champion" in caplog.text)
+    said = "version 2 of n@champion does not load (FAILED_PRECONDITION); nothing is in service under this name"
+    assert said in caplog.text
+    registry.fetching.open()
+    assert await first == 2.0
+
+
 async def test_a_request_in_flight_keeps_the_model_it_began_with(registry: MemoryRegistry, models: Models) -> None:
     await registry.publish("m", contract("a"), bias_graph(1.0), alias="champion")
     async with models.use(CHAMPION) as held:
