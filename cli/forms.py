@@ -134,11 +134,18 @@ def prediction_form(source: str, record: str, prediction: Prediction) -> dict[st
         "scores": {score.name: score.value for score in prediction.scores},
         "thresholds": {score.name: score.threshold for score in prediction.scores if score.threshold is not None},
         "codes": {score.name: score.code for score in prediction.scores if score.code},
+        "operating_points_revision": prediction.operating_points_revision,
         "windows": prediction.windows,
         "input_sha256": prediction.input_sha256,
         "predicted_at": time_form(prediction.predicted_at),
         "warnings": remarks_form(prediction.remarks),
     }
+
+
+def scored_by_text(prediction: Prediction) -> str:
+    """The version that scored, and the operating points that it had then, for a screen."""
+    revision = prediction.operating_points_revision
+    return f"{prediction.model}:{prediction.version}" + (f", operating points {revision}" if revision else "")
 
 
 def kept_prediction_form(kept: KeptPrediction) -> dict[str, Any]:
@@ -216,6 +223,7 @@ def model_form(version: ModelVersion) -> dict[str, Any]:
         "task": manifest.task.value,
         "outputs": list(manifest.output_names),
         "leads": list(manifest.input.leads),
+        "optional_leads": list(manifest.input.optional_leads),
         "rate_hz": manifest.input.rate_hz,
         "duration_s": manifest.input.duration_s,
         "origin": version.lineage.origin,

@@ -79,6 +79,7 @@ def _readme(version: ModelVersion, contents: Mapping[str, bytes]) -> str:
             "",
             "Input and output",
             f"  '{spec.name}', float32 (batch, {len(spec.leads)}, {spec.samples}): {', '.join(spec.leads)}",
+            *([f"  zeros for what is missing of {', '.join(spec.optional_leads)}"] if spec.optional_leads else []),
             f"  at {spec.rate_hz:g} Hz, conditioned as {MANIFEST} says, step by step.",
             f"  '{version.manifest.output_name}': {meaning}: {names}",
             f"  What the graph gives is divided by the temperature of {OPERATING_POINTS} (revision",

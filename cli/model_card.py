@@ -44,6 +44,8 @@ def _input_text(manifest: Manifest) -> str:
     spec = manifest.input
     leads = " ".join(spec.leads)
     text = f"{len(spec.leads)} leads ({leads}), {spec.duration_s:g} s at {spec.rate_hz:g} Hz, {spec.unit.value}"
+    if spec.optional_leads:
+        text += f"; without {' '.join(spec.optional_leads)} too"
     if manifest.co_inputs:
         text += "; beside it " + ", ".join(column.source for column in manifest.co_inputs.columns)
     return text

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeVar
@@ -64,7 +64,10 @@ class Aggregation(Enum):
 class InputSpec:
     """The tensor (batch, leads, samples), float32.
 
-    `unit` is the unit that conditioning starts from; what the steps make of it is theirs to say.
+    Attributes:
+        unit: that conditioning starts from; what the steps make of it is theirs to say.
+        optional_leads: those of `leads` that an ECG may lack: zeros stand for them after conditioning, as
+            lead dropout left them in training. An ECG without any other lead is refused.
     """
 
     name: str
@@ -72,6 +75,7 @@ class InputSpec:
     rate_hz: float
     duration_s: float
     unit: Unit = Unit.MILLIVOLT
+    optional_leads: tuple[str, ...] = ()
 
     @property
     def samples(self) -> int:
@@ -169,6 +173,7 @@ class Manifest:
         _positive("input.duration_s", self.input.duration_s)
         if not self.input.leads or not 0 < self.input.samples <= 10_000_000:
             raise InvalidManifest("The input has no leads, or an impossible length.", field="input")
+        _check_optional_leads(self.input, self.steps)
         names = [output.name for output in self.outputs]
         if not names or len(set(names)) != len(names) or not all(names):
             raise InvalidManifest("Outputs need names, each its own.", field="outputs")
@@ -188,13 +193,7 @@ class Manifest:
         """As a JSON object; the inverse of `from_json`."""
         return {
             "schema_version": self.schema_version,
-            "input": {
-                "name": self.input.name,
-                "leads": list(self.input.leads),
-                "rate_hz": self.input.rate_hz,
-                "duration_s": self.input.duration_s,
-                "unit": self.input.unit.value,
-            },
+            "input": _input_json(self.input),
             "steps": [step.to_json() for step in self.steps],
             "windows": {
                 "long": self.windows.long.value,
@@ -273,6 +272,26 @@ def _check_stride(stride_s: float, duration_s: float) -> None:
         )
 
 
+def _check_optional_leads(spec: InputSpec, steps: Sequence[Step]) -> None:
+    optional = parse_leads(spec.optional_leads)
+    if not optional:
+        return
+    strange = [lead for lead in optional if lead not in spec.leads]
+    if strange:
+        raise InvalidManifest(f"Lead {strange[0]} is optional, and none of the input's.", field="input.optional_leads")
+    if len(optional) == len(spec.leads):
+        raise InvalidManifest(
+            "One lead at least is not optional: an ECG without any has nothing to score.", field="input.optional_leads"
+        )
+    joint = [step.name for step in steps if step.parameters.get("by") == "record"]
+    if joint:
+        # Without a lead the others would come out at another scale than the one they were learnt at.
+        raise InvalidManifest(
+            f"Step '{joint[0]}' scales all leads together, so that none can be left out; scale lead by lead.",
+            field="input.optional_leads",
+        )
+
+
 def _check_co_input(column: CoInput) -> None:
     if column.source not in CO_INPUT_SOURCES:
         known = ", ".join(CO_INPUT_SOURCES)
@@ -336,7 +355,21 @@ def _input(value: Mapping[str, Any]) -> InputSpec:
         rate_hz=float(value["rate_hz"]),
         duration_s=float(value["duration_s"]),
         unit=_choice(Unit, "input.unit", value.get("unit", "mV")),
+        optional_leads=parse_leads(tuple(str(lead) for lead in value.get("optional_leads", ()))),
     )
+
+
+def _input_json(spec: InputSpec) -> dict[str, Any]:
+    """Without `optional_leads` where there are none: digests are those from before there was such a thing."""
+    optional = {"optional_leads": list(spec.optional_leads)} if spec.optional_leads else {}
+    return {
+        "name": spec.name,
+        "leads": list(spec.leads),
+        "rate_hz": spec.rate_hz,
+        "duration_s": spec.duration_s,
+        "unit": spec.unit.value,
+        **optional,
+    }
 
 
 def _co_inputs(value: Mapping[str, Any] | None) -> CoInputs | None:

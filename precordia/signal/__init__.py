@@ -1,6 +1,13 @@
 """From signals to model inputs: resampling, filters, conditioning."""
 
-from precordia.signal.conditioning import Conditioned, Conditioner, condition, condition_batch, conditioner
+from precordia.signal.conditioning import (
+    Conditioned,
+    Conditioner,
+    condition,
+    condition_batch,
+    conditioner,
+    lead_missing,
+)
 from precordia.signal.resampling import resample, resampled_length, scipy_resample
 
 __all__ = [
@@ -9,6 +16,7 @@ __all__ = [
     "condition",
     "condition_batch",
     "conditioner",
+    "lead_missing",
     "resample",
     "resampled_length",
     "scipy_resample",

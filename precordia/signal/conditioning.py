@@ -57,7 +57,8 @@ class Conditioner:
         manifest: the contract.
         leads: rows of the signals to come.
         sample_rate_hz: of the signals to come.
-        rows: index into `leads` for each lead of the input; -1 where it is derived.
+        rows: index into `leads` for each lead of the input; -1 where it is derived or silent.
+        silent: optional leads that signals of this kind lack.
         factor: from the signals' unit to the input's.
     """
 
@@ -65,6 +66,7 @@ class Conditioner:
     leads: tuple[str, ...]
     sample_rate_hz: float
     rows: tuple[int, ...]
+    silent: tuple[str, ...]
     factor: float
     standardised: bool
     history: tuple[Step, ...]
@@ -79,7 +81,7 @@ class Conditioner:
 
         Raises:
             InvalidArgument: the shape is not that of `leads`, or there is no sample.
-            MissingLead: a lead has no sample at all and follows from no others.
+            MissingLead: a lead that is not optional has no sample at all and follows from no others.
         """
         return self.run_batch(values[None], place)
 
@@ -90,14 +92,13 @@ class Conditioner:
                 f"Samples of {len(self.leads)} leads are needed, as (leads, samples); it was {values.shape[-2:]}.",
                 field="values",
             )
-        rows, unknown, remarks = self._chosen(values)
-        padded = np.zeros((1, rows.shape[1]), np.bool_)
-        block = Block(rows, unknown, len(self.rows), self.sample_rate_hz, padded)
+        block, remarks = self._chosen(values)
         for stage in self.plan.stages:
             stage.run(block)
         shape = (block.rows.shape[0] // len(self.rows), len(self.rows), block.rows.shape[1])
         x = block.rows.reshape(shape) if place is None else place(shape)
         _kernels.settle(block.rows, block.unknown, np.float32(block.neutral), x.reshape(block.rows.shape))
+        block.silence(x)
         return Conditioned(
             x=x,
             mask=block.padded,
@@ -106,35 +107,41 @@ class Conditioner:
             windows=block.windows,
         )
 
-    def _chosen(self, values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_], list[Remark]]:
-        """The input's leads in its order and unit, as fresh rows, where they are unknown, and what was missing."""
+    def _chosen(self, values: NDArray[np.float32]) -> tuple[Block, list[Remark]]:
+        """The input's leads in its order and unit, as fresh rows, and what was missing."""
         chosen = np.empty((values.shape[0], len(self.rows), values.shape[2]), np.float32)
         rows = chosen.reshape(-1, values.shape[2])
+        padded = np.zeros((1, rows.shape[1]), np.bool_)
         places, given = np.array(self.rows, np.intp), np.asarray(values, np.float32)
         if _kernels.gather_leads(given, places, np.float32(self.factor), chosen):
-            return rows, np.zeros(rows.shape, np.bool_), []
+            return Block(rows, np.zeros(rows.shape, np.bool_), len(self.rows), self.sample_rate_hz, padded), []
         remarks: list[Remark] = []
+        silent = np.zeros(chosen.shape[:2], np.bool_)
         for record in range(values.shape[0]):
-            remarks += self._mend(values[record], chosen[record])
-        return rows, _kernels.bridge_gaps(rows, round(LONGEST_BRIDGED_GAP_S * self.sample_rate_hz)), remarks
+            remarks += self._mend(values[record], chosen[record], silent[record])
+        unknown = _kernels.bridge_gaps(rows, round(LONGEST_BRIDGED_GAP_S * self.sample_rate_hz))
+        return Block(rows, unknown, len(self.rows), self.sample_rate_hz, padded, silent), remarks
 
-    def _mend(self, values: NDArray[np.float32], chosen: NDArray[np.float32]) -> list[Remark]:
-        """Derive absent limb leads of one record; say what is missing."""
-        names = self.manifest.input.leads
-        missing = ~np.isfinite(chosen)
-        absent = [lead for lead, row in zip(names, missing, strict=True) if row.all()]
+    def _mend(
+        self, values: NDArray[np.float32], chosen: NDArray[np.float32], silent: NDArray[np.bool_]
+    ) -> Iterable[Remark]:
+        """Derive absent limb leads of one record, silence absent optional ones; say what is missing."""
+        spec = self.manifest.input
+        absent = [lead for lead, row in zip(spec.leads, ~np.isfinite(chosen), strict=True) if row.all()]
         derived = self._derived(values) if absent else {}
-        unknown = [lead for lead in absent if lead not in derived]
-        if unknown:
-            raise _missing_lead(unknown, self.standardised)
+        needed = [lead for lead in absent if lead not in derived and lead not in spec.optional_leads]
+        if needed:
+            raise _missing_lead(needed, self.standardised)
         for lead in absent:
-            chosen[names.index(lead)] = derived[lead].astype(np.float32)
-        remarks = [Remark("lead_derived", "Computed from other limb leads.", lead) for lead in absent]
-        for lead, row in zip(names, ~np.isfinite(chosen), strict=True):
+            index = spec.leads.index(lead)
+            chosen[index] = derived[lead].astype(np.float32) if lead in derived else 0.0
+            silent[index] = lead not in derived
+            computed = Remark("lead_derived", "Computed from other limb leads.", lead)
+            yield computed if lead in derived else lead_missing(lead)
+        for lead, row in zip(spec.leads, ~np.isfinite(chosen), strict=True):
             if row.any():
                 said = f"{100 * row.mean():.2g} % of the samples are missing; gaps of more than 40 ms are masked."
-                remarks.append(Remark("samples_missing", said, lead))
-        return remarks
+                yield Remark("samples_missing", said, lead)
 
     def _derived(self, values: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
         if self.standardised:
@@ -158,8 +165,15 @@ class Conditioner:
             how = "the first" if self.manifest.windows.long is LongPolicy.FIRST else "only"
             yield Remark("cropped", f"Of the recording of {duration_s:.4g} s, {how} {wanted_s:g} s were used.")
         if block.flat_group == 1:
-            for index in sorted({int(row) % len(self.rows) for row in np.flatnonzero(block.flat)}):
+            for index in block.flat_leads():
                 yield Remark("lead_flat", "The lead is flat: nothing to standardise.", self.manifest.input.leads[index])
+
+
+def lead_missing(lead: str) -> Remark:
+    """What is said of an optional lead that an ECG lacks."""
+    return Remark(
+        "lead_missing", "Not recorded; the model was given zeros in its place, as it was trained to take.", lead
+    )
 
 
 def _missing_lead(leads: list[str], standardised: bool) -> MissingLead:
@@ -168,14 +182,19 @@ def _missing_lead(leads: list[str], standardised: bool) -> MissingLead:
     return MissingLead(f"The model needs lead {named}, which the recording does not have{why}.", leads=",".join(leads))
 
 
-def _rows(manifest: Manifest, leads: tuple[str, ...], standardised: bool) -> tuple[int, ...]:
-    rows = tuple(leads.index(lead) if lead in leads else -1 for lead in manifest.input.leads)
+def _silent(manifest: Manifest, leads: tuple[str, ...], standardised: bool) -> tuple[str, ...]:
+    """Optional leads that are neither among these nor derivable.
+
+    Raises:
+        MissingLead: others are not, too.
+    """
     nothing = np.zeros(0)
     derivable = {} if standardised else derive_limb_leads({lead: nothing for lead in _EINTHOVEN if lead in leads})
-    absent = [lead for lead, row in zip(manifest.input.leads, rows, strict=True) if row < 0 and lead not in derivable]
-    if absent:
-        raise _missing_lead(absent, standardised)
-    return rows
+    absent = [lead for lead in manifest.input.leads if lead not in leads and lead not in derivable]
+    needed = [lead for lead in absent if lead not in manifest.input.optional_leads]
+    if needed:
+        raise _missing_lead(needed, standardised)
+    return tuple(absent)
 
 
 def _factor(manifest: Manifest, unit: Unit, standardised: bool) -> float:
@@ -227,7 +246,8 @@ def _conditioner(
         manifest=manifest,
         leads=leads,
         sample_rate_hz=sample_rate_hz,
-        rows=_rows(manifest, leads, standardised),
+        rows=tuple(leads.index(lead) if lead in leads else -1 for lead in manifest.input.leads),
+        silent=_silent(manifest, leads, standardised),
         factor=_factor(manifest, unit, standardised),
         standardised=standardised,
         history=applied,
@@ -238,7 +258,8 @@ def _conditioner(
 def condition(signal: Signal, manifest: Manifest) -> Conditioned:
     """Make a model's input of a signal: x is float32 (windows, leads, samples).
 
-    Leads go into the input's order, absent limb leads are derived where they follow from others,
+    Leads go into the input's order, absent limb leads are derived where they follow from others, zeros
+    stand for absent leads that the manifest calls optional (after all steps, with a remark),
     the unit is converted, gaps up to 40 ms are interpolated and longer ones masked, the steps run
     in the manifest's order except those the signal came with, short signals are padded and long
     ones cut into windows.

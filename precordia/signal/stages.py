@@ -30,6 +30,7 @@ class Block:
         rows: float32 (records * windows * leads, samples), C-contiguous.
         unknown: like rows, True where the value is bridged or padded and must count for nothing.
         padded: (windows, samples), True where padding stands.
+        silent: (records, leads), True where a lead is absent and zeros are to stand for it; None = nowhere.
         cropped: samples that a crop left out.
         flat: indices of groups of rows that had nothing to scale.
         neutral: what unknown samples become in the end.
@@ -40,6 +41,7 @@ class Block:
     leads: int
     sample_rate_hz: float
     padded: NDArray[np.bool_]
+    silent: NDArray[np.bool_] | None = None
     cropped: int = 0
     flat: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
     flat_group: int = 1
@@ -49,6 +51,18 @@ class Block:
     def windows(self) -> int:
         """Windows a record was cut into."""
         return int(self.padded.shape[0])
+
+    def silence(self, x: NDArray[np.float32]) -> None:
+        """Zeros for silent leads in what became of the rows, (records * windows, leads, samples)."""
+        if self.silent is not None and self.silent.any():
+            x[np.repeat(self.silent, self.windows, axis=0)] = 0.0
+
+    def flat_leads(self) -> list[int]:
+        """Indices of leads that had nothing to scale in some window; silent ones have nothing anyway."""
+        flat = self.flat.reshape(-1, self.windows, self.leads)
+        if self.silent is not None:
+            flat = flat & ~self.silent[:, None, :]
+        return [int(lead) for lead in np.flatnonzero(flat.any(axis=(0, 1)))]
 
 
 class Stage(Protocol):

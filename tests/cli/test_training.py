@@ -214,7 +214,7 @@ def test_other_splits_are_of_the_same_snapshot_unless_they_name_a_dataset() -> N
 
 def test_a_card_says_contract_operating_points_origin_and_figures() -> None:
     manifest = Manifest(
-        InputSpec("ecg", ("I", "II"), 100.0, 10.0),
+        InputSpec("ecg", ("I", "II"), 100.0, 10.0, optional_leads=("II",)),
         Task.MULTILABEL,
         (ModelOutput("MI"), ModelOutput("CD")),
         (parse_step("band-pass:0.5-40"),),
@@ -231,7 +231,7 @@ def test_a_card_says_contract_operating_points_origin_and_figures() -> None:
     points = '{"thresholds": {"MI": 0.31}, "temperature": 1.7}'
     version = ModelVersion("mine", 2, "d1", manifest, (Artifact("model.onnx", "", 1_850_000),), lineage)
     card = "\n".join(card_lines(ModelVersion(**vars(version) | {"operating_points_json": points})))
-    assert "2 leads (I II), 10 s at 100 Hz, mV" in card
+    assert "2 leads (I II), 10 s at 100 Hz, mV; without II too" in card
     assert "band_pass (" in card
     assert "MI 0.31" in card
     assert "temperature    1.7" in card

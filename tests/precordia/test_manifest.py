@@ -23,6 +23,8 @@ from precordia.manifest import (
 from precordia.record import Unit
 from precordia.steps import parse_step
 
+SOME_OPTIONAL = InputSpec("ecg", STANDARD_LEADS, 100.0, 10.0, optional_leads=("V2", "V1"))
+
 
 def _manifest(**changes: Any) -> Manifest:
     parts: dict[str, Any] = {
@@ -61,6 +63,22 @@ def test_the_conditioning_digest_depends_on_conditioning_alone() -> None:
     assert _manifest(input=InputSpec("ecg", STANDARD_LEADS[:8], 100.0, 10.0)).conditioning_digest() != digest
 
 
+def test_optional_leads_travel_with_the_manifest_and_are_silent_where_there_are_none() -> None:
+    manifest = _manifest(input=SOME_OPTIONAL)
+    assert manifest.to_json()["input"]["optional_leads"] == ["V2", "V1"]
+    assert Manifest.parse(manifest.canonical()) == manifest
+    assert manifest.conditioning_digest() != _manifest().conditioning_digest()
+    assert "optional_leads" not in _manifest().canonical()
+    assert _manifest().digest() == "db5fbd5d16c58977cec9142b5494d244c910a9d83c988f416cb84d2fc8cd2f45"
+
+
+@pytest.mark.parametrize("leads", [["V9"], ["V1", "V1"], [["V1"]]])
+def test_optional_leads_that_are_no_leads_are_refused(leads: list[Any]) -> None:
+    value = _manifest().to_json()
+    with pytest.raises((UnknownLead, InvalidManifest)):
+        Manifest.from_json(value | {"input": value["input"] | {"optional_leads": leads}})
+
+
 def test_the_number_of_samples_follows_from_rate_and_length() -> None:
     assert InputSpec("ecg", ("I",), 257.0, 10.0).samples == 2570
 
@@ -74,6 +92,9 @@ def test_the_number_of_samples_follows_from_rate_and_length() -> None:
         ({"input": InputSpec("ecg", ("I",), 100.0, -1.0)}, "input.duration_s"),
         ({"input": InputSpec("ecg", (), 100.0, 10.0)}, "input"),
         ({"input": InputSpec("ecg", ("I",), 1e6, 1e6)}, "input"),
+        ({"input": InputSpec("ecg", ("I", "V1"), 100.0, 10.0, optional_leads=("V2",))}, "input.optional_leads"),
+        ({"input": InputSpec("ecg", ("I", "V1"), 100.0, 10.0, optional_leads=("V1", "I"))}, "input.optional_leads"),
+        ({"input": SOME_OPTIONAL, "steps": (parse_step("z-score:record"),)}, "input.optional_leads"),
         ({"outputs": ()}, "outputs"),
         ({"outputs": (Output("A"), Output("A"))}, "outputs"),
         ({"outputs": (Output(""),)}, "outputs"),

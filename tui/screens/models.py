@@ -53,5 +53,7 @@ def _option(model: ModelVersion) -> Option:
     text.append(wording.model_name(model), style="bold")
     outputs = ", ".join(manifest.output_names[:8]) + (" ..." if len(manifest.outputs) > 8 else "")
     facts = f"{len(manifest.input.leads)} leads, {manifest.input.rate_hz:g} Hz, {manifest.input.duration_s:g} s"
+    if manifest.input.optional_leads:
+        facts += f", without {' '.join(manifest.input.optional_leads)} too"
     text.append(f"\n{manifest.task.value} · {outputs}\n{facts}\n", style="dim")
     return Option(text, id=model.name)

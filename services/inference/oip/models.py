@@ -138,6 +138,7 @@ def _meaning(model: ResolvedModel) -> Mapping[str, str]:
     rates = ", ".join(
         f"{count}: {rate:.4g}" for count, rate in sorted((profile.rates or {1: profile.best_rate}).items())
     )
+    optional = ",".join(manifest.input.optional_leads)
     return {
         "digest": version.digest,
         "version": str(version.version),
@@ -153,4 +154,5 @@ def _meaning(model: ResolvedModel) -> Mapping[str, str]:
         "measured_rate_by_instances": rates,
         "threads_of_an_instance": str(profile.threads),
         "memory_mib": f"{model.serving.memory_bytes / 2**20:.0f}",
+        **({"optional_leads": optional} if optional else {}),
     }

@@ -20,12 +20,20 @@ from typing import Protocol
 
 import numpy as np
 
-from precordia.errors import Cancelled, DeadlineExceeded, Overloaded, PrecordiaError, TooLarge, UnsupportedView
+from precordia.errors import (
+    Cancelled,
+    DeadlineExceeded,
+    MissingLead,
+    Overloaded,
+    PrecordiaError,
+    TooLarge,
+    UnsupportedView,
+)
 from precordia.manifest import Manifest
 from precordia.prediction import Priority
 from precordia.record import Recording, Remark, Sex, Signal
 from precordia.rpc.workers import in_worker
-from precordia.signal import condition, conditioner
+from precordia.signal import condition, conditioner, lead_missing
 from precordia.signal.resampling import continued_grid
 from precordia.stored import StoredRecording
 from services.inference.engine.host_buffers import Tensor
@@ -248,35 +256,64 @@ def _prepare(manifest: Manifest, ecg: Loaded, job: LongJob) -> _Prepared:
     Raises:
         PrecordiaError: as `precordia.signal.condition`; or every lead is flat all the time.
     """
-    by_lead = not any(step.parameters.get("by") == "record" for step in manifest.steps)
-    parts = [(lead,) for lead in manifest.input.leads] if by_lead else [manifest.input.leads]
     remarks = [*(() if job.known.assessed else ecg.quality()), *job.known.remarks]
-    x = np.empty((0, 0, 0), np.float32)
-    for number, leads in enumerate(parts):
-        signal = ecg.signal(leads)
-        if number == 0:
-            _check_leads(manifest, ecg, signal)
-        made = condition(signal, replace(manifest, input=replace(manifest.input, leads=leads)))
-        remarks += [*derived_remarks(signal, leads), *made.remarks]
-        if number == 0:
-            x = made.x if len(parts) == 1 else np.empty((len(made.x), len(parts), made.x.shape[2]), np.float32)
-        if len(parts) > 1:
-            x[:, number] = made.x[:, 0]
+    by_lead = not any(step.parameters.get("by") == "record" for step in manifest.steps)
+    x, said = _lead_by_lead(manifest, ecg) if by_lead else _at_once(manifest, ecg)
+    remarks += said
     continued_grid.cache_clear()  # it would keep a ramp as long as the recording
     if refusal := all_flat(x, remarks, manifest):
         raise refusal
     return _Prepared(x, hashlib.sha256(x.data).hexdigest(), tuple(dict.fromkeys(remarks)))
 
 
-def _check_leads(manifest: Manifest, ecg: Loaded, signal: Signal) -> None:
-    """Refuses for all leads that are missing, before the first of them is conditioned."""
-    conditioner(
+def _at_once(manifest: Manifest, ecg: Loaded) -> tuple[Tensor, list[Remark]]:
+    """Windows of all leads together, where a step looks at them together."""
+    signal = ecg.signal(manifest.input.leads)
+    _absent(manifest, ecg, signal)
+    made = condition(signal, manifest)
+    return made.x, [*derived_remarks(signal, manifest.input.leads), *made.remarks]
+
+
+def _lead_by_lead(manifest: Manifest, ecg: Loaded) -> tuple[Tensor, list[Remark]]:
+    """The same windows with the memory of one lead; those of absent optional leads stay zeros."""
+    spec, x = manifest.input, np.zeros((0, 0, 0), np.float32)
+    needed = next(lead for lead in spec.leads if lead not in spec.optional_leads)
+    absent = _absent(manifest, ecg, ecg.signal((needed,)))
+    remarks: list[Remark] = []
+    for number, lead in enumerate(spec.leads):
+        made = None if lead in absent else _one_lead(manifest, ecg, lead)
+        if made is None:
+            remarks.append(lead_missing(lead))
+            continue
+        windows, said = made
+        remarks += said
+        if not x.size:
+            x = np.zeros((len(windows), len(spec.leads), windows.shape[2]), np.float32)
+        x[:, number] = windows[:, 0]
+    return x, remarks
+
+
+def _one_lead(manifest: Manifest, ecg: Loaded, lead: str) -> tuple[Tensor, list[Remark]] | None:
+    """Windows of one lead; None for an optional one without a sample."""
+    signal = ecg.signal((lead,))
+    try:
+        made = condition(signal, replace(manifest, input=replace(manifest.input, leads=(lead,), optional_leads=())))
+    except MissingLead:
+        if lead not in manifest.input.optional_leads:
+            raise
+        return None
+    return made.x, [*derived_remarks(signal, (lead,)), *made.remarks]
+
+
+def _absent(manifest: Manifest, ecg: Loaded, signal: Signal) -> tuple[str, ...]:
+    """Optional leads that are not there; refuses for all others, before the first of them is conditioned."""
+    return conditioner(
         manifest,
         leads=ecg.leads,
         sample_rate_hz=signal.sample_rate_hz,
         unit=signal.unit,
         applied=signal.applied,
-    )
+    ).silent
 
 
 def _together(runs: Sequence[Phases]) -> Phases:

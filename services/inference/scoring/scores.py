@@ -74,8 +74,10 @@ def all_flat(x: Tensor, remarks: Iterable[Remark], manifest: Manifest) -> Invali
 
     A lead that was off for one window of many has a remark and no refusal.
     """
-    lost = {remark.lead for remark in remarks if remark.code == "lead_flat"}
-    if lost >= set(manifest.input.leads) and x.min() == x.max():
+    said = {code: {one.lead for one in remarks if one.code == code} for code in ("lead_flat", "lead_missing")}
+    recorded = [lead not in said["lead_missing"] for lead in manifest.input.leads]
+    flat = said["lead_flat"] | said["lead_missing"] >= set(manifest.input.leads)
+    if flat and x[:, recorded].min() == x[:, recorded].max():
         return InvalidInput("Every lead is flat; there is nothing to score. Check the electrodes and the unit.")
     return None
 

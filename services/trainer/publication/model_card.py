@@ -66,6 +66,7 @@ def _input_facts(manifest: Manifest) -> list[tuple[str, str]]:
     spec = manifest.input
     facts = [
         ("Leads", ", ".join(spec.leads)),
+        *([("Leads that may be missing", ", ".join(spec.optional_leads))] if spec.optional_leads else []),
         ("Rate", f"{spec.rate_hz:g} Hz"),
         ("Duration", f"{spec.duration_s:g} s ({spec.samples} samples a lead)"),
         ("Unit before conditioning", spec.unit.value),
@@ -213,6 +214,11 @@ def _limits(report: Mapping[str, Any], manifest: Manifest) -> list[str]:
         said.append("The z-score removes amplitude: low voltage, and size as a sign of hypertrophy, cannot be seen.")
     if len(manifest.input.leads) < 12:
         said.append(f"It sees {len(manifest.input.leads)} of the 12 leads.")
+    if manifest.input.optional_leads:
+        said.append(
+            f"It scores ECGs without {', '.join(manifest.input.optional_leads)} too; the figures are of ECGs as the "
+            "dataset has them, and may be lower where leads are missing."
+        )
     said.append(
         "Intervals are 95 %, from draws of patients; they tell nothing of other sites, nor of a run with another seed."
     )

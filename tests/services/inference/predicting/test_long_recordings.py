@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +228,23 @@ async def test_all_leads_that_are_missing_are_named(registry: MemoryRegistry, mo
     (answer,) = await Predictor(models, MemoryRecordings()).predict(MODEL, [PredictInput(signal=signal)])
     assert answer.error_reason == "MISSING_LEAD"
     assert "V2, V4" in answer.error_message
+
+
+@pytest.mark.parametrize("lead", ["I", "V3"])
+async def test_an_optional_lead_that_is_missing_is_zero_in_every_window(
+    registry: MemoryRegistry, models: Models, lead: str
+) -> None:
+    graph = linear_graph(weights(), np.zeros(2))
+    base = contract("a", "b", steps=(BAND, RESAMPLE, CROP))
+    manifest = replace(base, input=replace(base.input, optional_leads=(lead, "III", "aVR", "aVL", "aVF")))
+    await registry.publish("m", manifest, graph)
+    signal = hours_of_levels(0.1)
+    signal.values[[STANDARD_LEADS.index(absent) for absent in manifest.input.optional_leads]] = np.nan
+    (answer,) = await Predictor(models, MemoryRecordings()).predict(MODEL, [PredictInput(signal=signal)])
+    assert answer.windows == 180
+    equal(answer, in_one_piece(graph, manifest, EcgJob(signal)))
+    missing = {one.lead for one in answer.remarks if one.code == "lead_missing"}
+    assert missing == ({*manifest.input.optional_leads} if lead == "I" else {"V3"})
 
 
 async def test_one_flat_window_refuses_no_recording_and_flat_hours_are_refused(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -73,6 +74,45 @@ def test_an_ecg_that_cannot_be_conditioned_fails_alone() -> None:
     assert isinstance(first, Scored)
     assert isinstance(third, Scored)
     assert isinstance(second, MissingLead)
+
+
+def test_without_an_optional_lead_the_scores_are_those_of_its_conditioned_row_zeroed() -> None:
+    draw = np.random.default_rng(11)
+    weights = draw.normal(size=(12, 2))
+    silenced = weights.copy()
+    silenced[STANDARD_LEADS.index("V3")] = 0.0
+    base = contract("a", "b", steps=(CROP, Step("clip", 1, {"low": 0.5, "high": 2.0})))
+    manifest = replace(base, input=replace(base.input, optional_leads=("V3", "V4")))
+    whole = levels(*draw.uniform(0.6, 1.5, size=12))
+    lacking = Signal(whole.values.copy(), whole.leads, whole.sample_rate_hz)
+    lacking.values[STANDARD_LEADS.index("V3")] = np.nan
+    first, second, third = scorer(linear_graph(weights, np.zeros(2)), manifest, rows=4)(
+        [EcgJob(whole), EcgJob(lacking), EcgJob(whole)]
+    )
+    assert isinstance(second, Scored)
+    assert second.values == pytest.approx(
+        only(scorer(linear_graph(silenced, np.zeros(2)), base)([EcgJob(whole)])).values
+    )
+    assert [(remark.code, remark.lead) for remark in second.remarks] == [("lead_missing", "V3")]
+    x = condition(whole, base).x.copy()
+    x[:, STANDARD_LEADS.index("V3")] = 0.0
+    assert second.input_sha256 == hashlib.sha256(x.tobytes()).hexdigest()
+    for mate in (first, third):
+        assert isinstance(mate, Scored)
+        assert mate.values == pytest.approx(
+            only(scorer(linear_graph(weights, np.zeros(2)), base)([EcgJob(whole)])).values
+        )
+        assert mate.remarks == ()
+
+
+def test_an_ecg_whose_recorded_leads_are_all_flat_is_not_scored_for_want_of_the_others() -> None:
+    base = contract("a", steps=(CROP, Step("min_max", 1, {"low": -1.0, "high": 1.0})))
+    manifest = replace(base, input=replace(base.input, optional_leads=STANDARD_LEADS[6:]))
+    limbs = Signal(np.full((6, SAMPLES), 0.3, np.float32), STANDARD_LEADS[:6], 100.0)
+    (refused,) = scorer(bias_graph(1.0), manifest)([EcgJob(limbs)])
+    assert isinstance(refused, InvalidInput)
+    limbs.values[0, ::2] = 0.0
+    assert only(scorer(bias_graph(1.0), manifest)([EcgJob(limbs)])).values == pytest.approx([1.0])
 
 
 def test_a_number_that_is_not_finite_is_no_score() -> None:
