@@ -200,7 +200,7 @@ def _table(output: Output, scored: Sequence[_Scored]) -> None:
     if not scored:
         return
     first = scored[0].prediction
-    output.line(f"{first.model}:{first.version}  {first.task.value if first.task else ''}", "bold")
+    output.line(f"{forms.scored_by_text(first)}  {first.task.value if first.task else ''}", "bold")
     names = [score.name + (f" [{score.unit}]" if score.unit else "") for score in first.scores]
     rows = [
         (

@@ -45,17 +45,28 @@ def scored_csv(found: Sequence[ScoredRecord]) -> bytes:
     return _csv(rows, ("dataset", "split", "record", "patient", "labelled", "labels", "error", *_FACTS))
 
 
-_FACTS = ("predicted_at", "recording", "model", "version", "digest", "input_sha256", "windows", "warnings")
+_FACTS = (
+    "predicted_at",
+    "recording",
+    "model",
+    "version",
+    "digest",
+    "operating_points_revision",
+    "input_sha256",
+    "windows",
+    "warnings",
+)
 
 
 def _facts(prediction: Prediction) -> dict[str, object]:
-    at = prediction.predicted_at
+    at, revision = prediction.predicted_at, prediction.operating_points_revision
     return {
         "predicted_at": at.isoformat() if at else "",
         "recording": prediction.recording_id,
         "model": prediction.model,
         "version": prediction.version,
         "digest": prediction.model_digest,
+        "operating_points_revision": "" if revision is None else revision,
         "input_sha256": prediction.input_sha256,
         "windows": prediction.windows if prediction.scores else "",
         "warnings": "|".join(dict.fromkeys(remark.code for remark in prediction.remarks)),

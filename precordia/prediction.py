@@ -46,7 +46,14 @@ class Score:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The scores of one ECG and their provenance; or, where it could not be scored, the error."""
+    """The scores of one ECG and their provenance; or, where it could not be scored, the error.
+
+    Attributes:
+        input_sha256: of what the graph was given: the conditioned windows, and the row of co-inputs behind
+            them where the model has some.
+        operating_points_revision: of the thresholds and the calibration that the registry keeps beside the
+            version; 0 = it had none. None where nobody noted it.
+    """
 
     model: str
     version: int
@@ -61,6 +68,7 @@ class Prediction:
     windows: int = 1
     error_reason: str = ""
     error_message: str = ""
+    operating_points_revision: int | None = None
 
     def score(self, name: str) -> float:
         """The value of one output.

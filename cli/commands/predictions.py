@@ -117,7 +117,7 @@ def _table(output: Output, found: list[KeptPrediction]) -> None:
         (
             one.prediction.predicted_at.strftime("%Y-%m-%d %H:%M:%S") if one.prediction.predicted_at else "",
             one.prediction.recording_id,
-            f"{one.prediction.model}:{one.prediction.version}",
+            forms.scored_by_text(one.prediction),
             "  ".join(f"{score.name} {score.value:.3f}" for score in one.prediction.scores[:8]),
             forms.remarks_text(one.prediction.remarks),
         )

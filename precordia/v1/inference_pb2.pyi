@@ -76,7 +76,7 @@ class Score(_message.Message):
     def __init__(self, name: _Optional[str] = ..., value: _Optional[float] = ..., code: _Optional[str] = ..., unit: _Optional[str] = ..., threshold: _Optional[float] = ...) -> None: ...
 
 class Prediction(_message.Message):
-    __slots__ = ("tag", "recording_id", "model", "version", "model_digest", "task", "scores", "warnings", "input_sha256", "predicted_at", "error", "windows")
+    __slots__ = ("tag", "recording_id", "model", "version", "model_digest", "task", "scores", "warnings", "input_sha256", "predicted_at", "error", "windows", "operating_points_revision")
     TAG_FIELD_NUMBER: _ClassVar[int]
     RECORDING_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -89,6 +89,7 @@ class Prediction(_message.Message):
     PREDICTED_AT_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     WINDOWS_FIELD_NUMBER: _ClassVar[int]
+    OPERATING_POINTS_REVISION_FIELD_NUMBER: _ClassVar[int]
     tag: str
     recording_id: str
     model: str
@@ -101,7 +102,8 @@ class Prediction(_message.Message):
     predicted_at: _timestamp_pb2.Timestamp
     error: PredictError
     windows: int
-    def __init__(self, tag: _Optional[str] = ..., recording_id: _Optional[str] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., model_digest: _Optional[str] = ..., task: _Optional[str] = ..., scores: _Optional[_Iterable[_Union[Score, _Mapping]]] = ..., warnings: _Optional[_Iterable[_Union[_types_pb2.Warning, _Mapping]]] = ..., input_sha256: _Optional[str] = ..., predicted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., error: _Optional[_Union[PredictError, _Mapping]] = ..., windows: _Optional[int] = ...) -> None: ...
+    operating_points_revision: int
+    def __init__(self, tag: _Optional[str] = ..., recording_id: _Optional[str] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., model_digest: _Optional[str] = ..., task: _Optional[str] = ..., scores: _Optional[_Iterable[_Union[Score, _Mapping]]] = ..., warnings: _Optional[_Iterable[_Union[_types_pb2.Warning, _Mapping]]] = ..., input_sha256: _Optional[str] = ..., predicted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., error: _Optional[_Union[PredictError, _Mapping]] = ..., windows: _Optional[int] = ..., operating_points_revision: _Optional[int] = ...) -> None: ...
 
 class PredictError(_message.Message):
     __slots__ = ("reason", "message")

@@ -118,6 +118,7 @@ def prediction_to_proto(prediction: Prediction) -> inference_pb2.Prediction:
         input_sha256=prediction.input_sha256,
         predicted_at=time_to_proto(prediction.predicted_at),
         windows=prediction.windows,
+        operating_points_revision=prediction.operating_points_revision,
     )
     if prediction.error_reason:
         message.error.reason = prediction.error_reason
@@ -127,6 +128,7 @@ def prediction_to_proto(prediction: Prediction) -> inference_pb2.Prediction:
 
 def prediction_from_proto(message: inference_pb2.Prediction) -> Prediction:
     """Scores with their provenance, or the error."""
+    revision = message.operating_points_revision if message.HasField("operating_points_revision") else None
     return Prediction(
         model=message.model,
         version=message.version,
@@ -141,6 +143,7 @@ def prediction_from_proto(message: inference_pb2.Prediction) -> Prediction:
         windows=message.windows,
         error_reason=message.error.reason,
         error_message=message.error.message,
+        operating_points_revision=revision,
     )
 
 

@@ -1,8 +1,8 @@
 """Every prediction that was given for a stored recording: an audit, in inference's own database.
 
 The same recording scored again by the same model is a row of its own: who asks what a clinician was
-shown at nine o'clock needs the answer of nine o'clock, and a row is small. The input's hash and the
-model's digest say which rows had to be equal.
+shown at nine o'clock needs the answer of nine o'clock, and a row is small. Which rows had to be equal, the
+model's name, version and digest, the revision of its operating points and the input's hash say together.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ _TABLE = sa.Table(
     sa.Column("scores", sa.JSON().with_variant(postgresql.JSONB(), "postgresql")),
     sa.Column("prediction", sa.Text()),
     sa.Column("operation_id", sa.String(36)),
+    sa.Column("operating_points_revision", sa.BigInteger()),
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -124,6 +125,7 @@ def _row(prediction: Prediction, operation_id: str) -> dict[str, Any]:
         "scores": {score.name: score.value for score in prediction.scores},
         "prediction": json.dumps(prediction_to_json(replace(prediction, tag="")), separators=(",", ":")),
         "operation_id": operation_id,
+        "operating_points_revision": prediction.operating_points_revision,
     }
 
 

@@ -13,7 +13,6 @@ recordings are in memory at most.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -39,6 +38,7 @@ from precordia.stored import StoredRecording
 from services.inference.engine.host_buffers import Tensor
 from services.inference.models.calls import answers_by_stretches
 from services.inference.models.serving import ServingModel
+from services.inference.scoring.input_hash import input_sha256
 from services.inference.scoring.scores import EcgJob, Scored, all_flat, co_input_remarks, scored
 from services.inference.scoring.signal_remarks import NOT_ASSESSED, Known, derived_remarks, known_of, quality_remarks
 from services.inference.scoring.tensors import TensorAnswer, TensorJob
@@ -263,7 +263,7 @@ def _prepare(manifest: Manifest, ecg: Loaded, job: LongJob) -> _Prepared:
     continued_grid.cache_clear()  # it would keep a ramp as long as the recording
     if refusal := all_flat(x, remarks, manifest):
         raise refusal
-    return _Prepared(x, hashlib.sha256(x.data).hexdigest(), tuple(dict.fromkeys(remarks)))
+    return _Prepared(x, input_sha256(x, manifest, job.age_years, job.sex), tuple(dict.fromkeys(remarks)))
 
 
 def _at_once(manifest: Manifest, ecg: Loaded) -> tuple[Tensor, list[Remark]]:

@@ -252,4 +252,5 @@ def described(
         input_sha256=outcome.input_sha256,
         predicted_at=datetime.now(UTC),
         windows=outcome.windows,
+        operating_points_revision=version.operating_points_revision,
     )

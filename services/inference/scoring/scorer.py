@@ -5,7 +5,6 @@ Runs in a worker thread of the batcher. What is wrong with one ECG fails that on
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 
@@ -18,6 +17,7 @@ from precordia.signal import Conditioned, Conditioner, conditioner
 from precordia.steps import Step
 from services.inference.engine.host_buffers import Tensor
 from services.inference.engine.sessions import Session, TensorSpec
+from services.inference.scoring.input_hash import input_sha256
 from services.inference.scoring.scores import EcgJob, Scored, all_flat, co_input_remarks, scored
 from services.inference.scoring.signal_remarks import derived_remarks, quality_remarks, warm
 from services.inference.statistics import Phases
@@ -156,8 +156,8 @@ class Scorer:
             return made
         missing = co_input_remarks(self._manifest, job.age_years, job.sex)
         remarks = tuple(dict.fromkeys([*self._said(job), *made.remarks, *missing]))
-        input_sha256 = hashlib.sha256(made.x.data).hexdigest()
-        return scored(next(outputs), self._manifest, job.temperature, input_sha256, remarks, phases)
+        hashed = input_sha256(made.x, self._manifest, job.age_years, job.sex)
+        return scored(next(outputs), self._manifest, job.temperature, hashed, remarks, phases)
 
     def _said(self, job: EcgJob) -> tuple[Remark, ...]:
         """Quality first, then what the reader noticed, then what was derived before the signal came here."""

@@ -57,6 +57,13 @@ def test_an_input_of_nothing_is_refused(message: inference_pb2.PredictInput) -> 
         prediction.predict_input_from_proto(message)
 
 
+@pytest.mark.parametrize("revision", [None, 0, 7])
+def test_no_operating_points_are_not_the_same_as_points_that_nobody_noted(revision: int | None) -> None:
+    scored = Prediction("net", 2, "ab", Task.MULTILABEL, (Score("MI", 0.5),), operating_points_revision=revision)
+    back = prediction.prediction_from_proto(prediction.prediction_to_proto(scored))
+    assert back.operating_points_revision == revision
+
+
 def test_scores_come_back_and_a_threshold_of_zero_is_one() -> None:
     scores = (Score("NORM", 0.25, "426783006", "", 0.0), Score("age", 61.0, unit="a"))
     scored = Prediction("net", 2, "ab", Task.MULTILABEL, scores, "r-1", "t", (REMARK,), "cd" * 32, NOON, windows=3)

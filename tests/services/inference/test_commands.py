@@ -145,6 +145,7 @@ async def test_predictions_are_listed_narrowed_and_exported(
     await said(command, "predictions", "--label", "AF", "--at-least", "0.6", "--csv", str(target))
     assert [float(row["score AF"]) for row in rows(target)] == pytest.approx([0.7, 0.7])
     assert {row["recording"] for row in rows(target)} == set(recordings)
+    assert {row["operating_points_revision"] for row in rows(target)} == {"0"}
     assert "AF 0.700" in (await command("predictions")).stdout
     for wrong in (("--at-least", "0.5"), ("--since", "yesterday"), ("--model", "a b")):
         assert (await command("predictions", *wrong)).exit_code == 2

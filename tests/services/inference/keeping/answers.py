@@ -37,6 +37,7 @@ def said(number: int, *, model: str = "m", version: int = 1, recording: str = ""
         "a" * 64,
         NOON + timedelta(minutes=minute),
         2,
+        operating_points_revision=3,
     )
 
 
