@@ -6,7 +6,7 @@ integers with gain and baseline where the source has them, else floats. Millivol
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
@@ -35,6 +35,7 @@ MILLIVOLTS_PER = {Unit.MILLIVOLT: 1.0, Unit.MICROVOLT: 0.001}
 
 _STANDARD, _LIMBS = frozenset(STANDARD_LEADS), frozenset(LIMB_LEADS)
 _FACTORS = {unit.value: MILLIVOLTS_PER.get(unit, 1.0) for unit in Unit}
+_STANDARDISED, _INT16 = Unit.STANDARDISED.value, np.dtype(np.int16)
 _EXACT_BASELINE, _EXACT_GAINS = 1 << 22, (1e-6, 1e12)
 """Within these, counts of 16 bits minus a whole baseline are exact as float32, and so is the gain's range."""
 
@@ -262,36 +263,40 @@ class Recording:
         present = {channel.label: channel for channel in self.channels if channel.label in _STANDARD}
         if not present:
             raise UnsupportedView("The recording has no standard ECG lead.")
-        rates = {(channel.sample_rate_hz, channel.samples.size) for channel in present.values()}
+        chosen = list(present.values())
+        rates = {(channel.sample_rate_hz, channel.samples.size) for channel in chosen}
         if len(rates) > 1:
             raise UnsupportedView("The recording's leads differ in rate or length; read its channels instead.")
         rate_hz, samples = rates.pop()
-        for channel in present.values():
-            _check_voltage(channel)
-        unit = self.unit or Unit.MILLIVOLT
-        derived = _derived(present, leads) if unit is not Unit.STANDARDISED else {}
+        for channel in chosen:
+            if channel.unit not in _FACTORS:
+                raise _no_voltage(channel)
+        standardised = any(channel.unit == _STANDARDISED for channel in chosen)
+        derived = {} if standardised else _derived(present, leads)
         values = np.empty((len(leads), samples), np.float32)
+        scale = _scale_in_float32(chosen)
         for row, lead in zip(values, leads, strict=True):
-            if lead in present:
-                _fill(row, present[lead])
-            else:
+            if lead not in present:
                 row[:] = derived.get(lead, np.nan)
+            elif scale is None:
+                row[:] = _in_signal_unit(present[lead])
+            else:
+                _fill(row, present[lead].samples, *scale)
         return Signal(
             values=values,
             leads=leads,
             sample_rate_hz=rate_hz,
-            unit=unit,
+            unit=Unit.STANDARDISED if standardised else Unit.MILLIVOLT,
             applied=self.applied,
             derived=tuple(lead for lead in leads if lead in derived)
             + tuple(lead for lead in leads if lead in present and present[lead].derived),
         )
 
 
-def _check_voltage(channel: Channel) -> None:
-    if channel.unit not in _FACTORS:
-        raise MissingField(
-            f"Lead {channel.label} has no unit that is a voltage; give --unit mV or --unit uV.", field="unit"
-        )
+def _no_voltage(channel: Channel) -> MissingField:
+    return MissingField(
+        f"Lead {channel.label} has no unit that is a voltage; give --unit mV or --unit uV.", field="unit"
+    )
 
 
 def _in_signal_unit(channel: Channel) -> NDArray[np.float64]:
@@ -309,31 +314,28 @@ def _derived(present: Mapping[str, Channel], leads: tuple[str, ...]) -> Mapping[
     return {lead: row for lead, row in derive_limb_leads(rows).items() if lead in wanted}
 
 
-def _fill(row: NDArray[np.float32], channel: Channel) -> None:
-    """A channel's values in the signal's unit, the nearest float32 to each."""
-    plain = channel.missing is None and _FACTORS[channel.unit] == 1.0
-    if plain and channel.gain is None:
-        row[:] = channel.samples
-    elif plain and _is_exact_in_float32(channel):
-        row[:] = channel.samples
-        if channel.baseline:
-            row -= np.float32(channel.baseline)
-        row /= np.float32(channel.gain)
-    else:
-        row[:] = _in_signal_unit(channel)
+def _fill(row: NDArray[np.float32], samples: Native, gain: float | None, baseline: float) -> None:
+    """Samples of a scale that float32 holds, in the signal's unit."""
+    row[:] = samples
+    if baseline:
+        row -= np.float32(baseline)
+    if gain is not None:
+        row /= np.float32(gain)
 
 
-def _is_exact_in_float32(channel: Channel) -> bool:
-    """Whether dividing as float32 gives what dividing as float64 and rounding gives.
+def _scale_in_float32(channels: Sequence[Channel]) -> tuple[float | None, float] | None:
+    """Gain and baseline that all channels share, where dividing as float32 gives the nearest float32; else None.
 
     The quotient of two float32 rounded to 53 bits and then to 24 is the quotient rounded at once (Figueroa 1995).
     """
-    gain, baseline = channel.gain, channel.baseline
-    return bool(
-        gain is not None
-        and channel.samples.dtype == np.int16
-        and _EXACT_GAINS[0] <= abs(gain) <= _EXACT_GAINS[1]
-        and float(np.float32(gain)) == gain
-        and abs(baseline) <= _EXACT_BASELINE
-        and float(baseline).is_integer()
-    )
+    gain, baseline = channels[0].gain, channels[0].baseline
+    for channel in channels:
+        if channel.missing is not None or channel.gain != gain or _FACTORS[channel.unit] != 1.0:
+            return None
+        if gain is not None and (channel.baseline != baseline or channel.samples.dtype != _INT16):
+            return None
+    if gain is None:
+        return None, 0.0
+    small = _EXACT_GAINS[0] <= abs(gain) <= _EXACT_GAINS[1] and abs(baseline) <= _EXACT_BASELINE
+    exact = small and float(np.float32(gain)) == gain and float(baseline).is_integer()
+    return (gain, float(baseline)) if exact else None

@@ -77,7 +77,7 @@ READERS: tuple[Reader, ...] = (
     Reader(mat.FORMAT, mat.VERSION, mat.sniff, mat.read),
     Reader(hdf5.FORMAT, hdf5.VERSION, hdf5.sniff, hdf5.read),
     Reader(scp.FORMAT, scp.VERSION, scp.sniff, scp.read),
-    Reader(edf.FORMAT, edf.VERSION, edf.sniff, edf.read),
+    Reader(edf.FORMAT, edf.VERSION, edf.sniff, edf.read, b"0\xff"),
     Reader(ishne.FORMAT, ishne.VERSION, ishne.sniff, ishne.read, b"IA"),
     Reader(mfer.FORMAT, mfer.VERSION, mfer.sniff, mfer.read, b"@"),
     Reader(contec.FORMAT, contec.VERSION, contec.sniff, contec.read),

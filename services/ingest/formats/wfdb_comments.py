@@ -29,6 +29,8 @@ class CommentFacts:
 
 def read_comments(comments: Sequence[str]) -> CommentFacts:
     """Facts in a header's comments, the mark `#` already taken away."""
+    if not comments:
+        return CommentFacts()
     said: dict[str, str] = {}
     statements: list[str] = []
     for line in comments:
