@@ -68,45 +68,35 @@ def count_lines(text: Text) -> int:
 
 
 @_compiled
-def find_ends(text: Text, delimiter: int, ends: NDArray[np.int32]) -> int:
+def find_ends(text: Text, words: tuple[int, int], delimiter: int, ends: NDArray[np.int32], found: int) -> int:
     """Where cells end: at each delimiter and each line end.
 
     Args:
         text: a table's body.
+        words: the first of its words of eight bytes to look at, and the one to stop before; at most 512.
         delimiter: byte between cells.
-        ends: out, (cells + 9,): -1, then the place of each end; the last eight are scratch.
+        ends: out; room for eight places for each word behind those that are found already, and two more.
+        found: how many there are already.
 
     Returns:
-        How many there are; -1 where that is more than there is room for.
+        How many there are now.
     """
     first, second = _U(delimiter) * ONES, _U(NEWLINE) * ONES
     marks = np.empty(_BATCH, np.uint64)
-    words, found, room = text.size // 8, 1, ends.size - 8
-    ends[0] = -1
-    for begin in range(0, words, _BATCH):
-        count = min(_BATCH, words - begin)
-        for index in range(count):
-            word = word_at(text, 8 * (begin + index))
-            marks[index] = _equal(word, first) | _equal(word, second)
-        for index in range(count):
-            left, at = marks[index], 8 * (begin + index)
-            if found > room:
-                return -1
-            following = found + int(_count(left))
-            ends[found] = at + first_mark(left)  # two at once: few words have more
+    for index in range(words[1] - words[0]):
+        word = word_at(text, 8 * (words[0] + index))
+        marks[index] = _equal(word, first) | _equal(word, second)
+    for index in range(words[1] - words[0]):
+        left, at = marks[index], 8 * (words[0] + index)
+        following = found + int(_count(left))
+        ends[found] = at + first_mark(left)  # two at once: few words have more
+        left &= left - _U(1)
+        ends[found + 1] = at + first_mark(left)
+        for place in range(found + 2, following):
             left &= left - _U(1)
-            ends[found + 1] = at + first_mark(left)
-            for place in range(found + 2, following):
-                left &= left - _U(1)
-                ends[place] = at + first_mark(left)
-            found = following
-    for at in range(8 * words, text.size):
-        if text[at] == delimiter or text[at] == NEWLINE:  # numba makes a slow loop of `in`
-            if found > room:
-                return -1
-            ends[found] = at
-            found += 1
-    return found - 1
+            ends[place] = at + first_mark(left)
+        found = following
+    return found
 
 
 @_compiled
@@ -154,102 +144,124 @@ def _convert(words: Words, sizes: Words, decimal: np.uint64, values: NDArray[np.
 
 
 @_compiled
-def _fill_rows(
-    text: Text, ends: NDArray[np.int32], decimal: np.uint64, first: int, values: NDArray[np.float64]
-) -> np.uint64:
-    """A batch of cells from `first` on into `values`, one after the other; the marks of all, taken together."""
-    words, sizes = np.empty(values.size, np.uint64), np.empty(values.size, np.uint64)
-    own = ends[first : first + values.size + 1]
-    for index in range(values.size):
-        words[index] = word_at(text, max(int(own[index + 1]) - SHORT, 0))
-    for index in range(values.size):
-        sizes[index] = _U(8 * (np.int64(own[index + 1]) - np.int64(own[index]) - 1))
-    seen: np.uint64 = _convert(words, sizes, decimal, values)
-    early = 0
-    while early < values.size and own[early + 1] < SHORT:
-        values[early] = np.nan  # no eight bytes end there
-        early += 1
-    return seen
-
-
-@_compiled
-def fill_short_cells(
-    text: Text, ends: NDArray[np.int32], decimal: int, values: NDArray[np.float64]
-) -> tuple[bool, bool]:
-    """Every short number of a table; NaN in place of all else.
+def fill_short_cells(text: Text, ends: NDArray[np.int32], decimal: int, values: NDArray[np.float64]) -> bool:
+    """Every short number among some cells; NaN in place of all else.
 
     Args:
         text: a table's body, at least eight bytes.
-        ends: as `find_ends` gives them.
+        ends: (cells + 1,), where the cell before ends, then where each of them does.
         decimal: byte of the decimal mark.
-        values: out, (columns, rows).
+        values: out, (cells,).
 
     Returns:
-        Whether every row has so many cells; whether any number has a fraction.
+        Whether any number has a fraction.
     """
-    columns, rows = values.shape
-    seen = _U(0)
-    for row in range(1, rows + 1):
-        if text[ends[row * columns]] != NEWLINE:
-            return False, False
-    step = max(1, _BATCH // columns)
-    batch = np.empty(step * columns)
-    for first in range(0, rows, step):
-        count = min(step, rows - first)
-        seen |= _fill_rows(text, ends, _U(decimal) ^ _ZERO, first * columns, batch[: count * columns])
-        for column in range(columns):
-            target = values[column, first : first + count]
-            for row in range(count):
-                target[row] = batch[row * columns + column]
-    return True, seen != _U(0)
-
-
-@_compiled
-def _has_nan(values: NDArray[np.float64]) -> bool:
-    found = False
+    words, sizes = np.empty(values.size, np.uint64), np.empty(values.size, np.uint64)
     for index in range(values.size):
-        found |= values[index] != values[index]
-    return found
+        words[index] = word_at(text, max(int(ends[index + 1]) - SHORT, 0))
+    for index in range(values.size):
+        sizes[index] = _U(8 * (np.int64(ends[index + 1]) - np.int64(ends[index]) - 1))
+    seen = _convert(words, sizes, _U(decimal) ^ _ZERO, values)
+    early = 0
+    while early < values.size and ends[early + 1] < SHORT:
+        values[early] = np.nan  # no eight bytes end there
+        early += 1
+    return bool(seen != _U(0))
 
 
 @_compiled
-def parse_odd_cells(
+def _fill_odd_cells(
     text: Text,
     ends: NDArray[np.int32],
     marks: tuple[int, int],
     values: NDArray[np.float64],
+    place: tuple[int, int],
     words: NDArray[np.int64],
+    found: int,
 ) -> tuple[int, bool]:
-    """The cells that `fill_short_cells` left out, one by one.
+    """The cells that `fill_short_cells` left out, one by one; words found so far (-1: no room), and any fraction."""
+    odd = False
+    for index in range(values.size):
+        odd |= values[index] != values[index]  # NaN
+    if not odd:
+        return found, False
+    fractional = False
+    cell, word = np.empty((1, 1)), np.empty((1, 4), np.int64)
+    for index in range(values.size):
+        if values[index] == values[index]:
+            continue
+        start, stop = np.int64(ends[index]) + 1, np.int64(ends[index + 1])
+        cell[0, 0] = np.nan
+        _, handed_back, _, has_fraction = parse_rows(text[start : stop + 1], marks[0], marks[1], cell, word)
+        values[index] = cell[0, 0]
+        fractional |= has_fraction
+        if handed_back:
+            if found >= words.shape[0]:
+                return -1, fractional
+            words[found, 0], words[found, 1] = place[0] + index // place[1], index % place[1]
+            words[found, 2], words[found, 3] = start + word[0, 2], start + word[0, 3]
+            found += 1
+    return found, fractional
+
+
+@_compiled
+def _rows_are_even(text: Text, ends: NDArray[np.int32], columns: int, rows: int) -> bool:
+    """Whether each of some rows ends with a line, the first of them behind `ends[0]`."""
+    even = True
+    for row in range(1, rows + 1):
+        even &= text[ends[row * columns]] == NEWLINE
+    return even
+
+
+@_compiled
+def _place_columns(cells: NDArray[np.float64], values: NDArray[np.float64]) -> None:
+    """Cells row after row into (columns, rows)."""
+    columns, rows = values.shape
+    for column in range(columns):
+        target = values[column]
+        for row in range(rows):
+            target[row] = cells[row * columns + column]
+
+
+@_compiled
+def parse_short_cells(
+    text: Text, marks: tuple[int, int], values: NDArray[np.float64], words: NDArray[np.int64]
+) -> tuple[int, bool]:
+    """A table of short cells, a few rows at a time, so that all but its values stays near the processor.
 
     Args:
-        text: a table's body.
-        ends: as `find_ends` gives them.
+        text: a table's body, at least eight bytes, with as many line ends as there are rows.
         marks: bytes of the delimiter and of the decimal mark.
-        values: (columns, rows), as filled; what is NaN is filled now. Empty cells stay NaN.
-        words: out, as that of `parse_rows`, column after column.
+        values: out, (columns, rows). Empty cells are NaN.
+        words: out, as that of `parse_rows`.
 
     Returns:
-        As `parse_rows`: words found (-1: no room), and whether a number has a fraction or an exponent.
+        Words found, -1 where there is no room for them, or a row has another number of cells; and
+        whether any number has a fraction or an exponent.
     """
-    found, fractional = 0, False
-    cell, word = np.empty((1, 1)), np.empty((1, 4), np.int64)
-    for column in range(values.shape[0]):
-        if not _has_nan(values[column]):
-            continue
-        for row in range(values.shape[1]):
-            if values[column, row] == values[column, row]:  # a number
-                continue
-            index = row * values.shape[0] + column
-            start, stop = np.int64(ends[index]) + 1, np.int64(ends[index + 1])
-            cell[0, 0] = np.nan
-            _, odd, _, has_fraction = parse_rows(text[start : stop + 1], marks[0], marks[1], cell, word)
-            values[column, row] = cell[0, 0]
-            fractional |= has_fraction
-            if odd:
-                if found >= words.shape[0]:
-                    return -1, fractional
-                words[found, 0], words[found, 1] = row, column
-                words[found, 2], words[found, 3] = start + word[0, 2], start + word[0, 3]
-                found += 1
-    return found, fractional
+    columns, rows = values.shape
+    ends = np.empty(columns + 8 * _BATCH + 16, np.int32)
+    cells = np.empty(ends.size)
+    held, row, found, fractional = 1, 0, 0, False
+    ends[0] = -1
+    for begin in range(0, text.size // 8 + 1, _BATCH):
+        last = min(begin + _BATCH, text.size // 8)
+        held = find_ends(text, (begin, last), marks[0], ends, held)
+        for at in range(8 * last if last < begin + _BATCH else text.size, text.size):
+            if text[at] == marks[0] or text[at] == NEWLINE:  # numba makes a slow loop of `in`
+                ends[held] = at
+                held += 1
+        more = (held - 1) // columns
+        if row + more > rows or not _rows_are_even(text, ends, columns, more):
+            return -1, False
+        some = cells[: more * columns]
+        fractional |= fill_short_cells(text, ends[: some.size + 1], marks[1], some)
+        found, fraction = _fill_odd_cells(text, ends, marks, some, (row, columns), words, found)
+        if found < 0:
+            return -1, False
+        fractional |= fraction
+        _place_columns(some, values[:, row : row + more])
+        for index in range(some.size, held):
+            ends[index - some.size] = ends[index]
+        held, row = held - some.size, row + more
+    return (found if row == rows and held == 1 else -1), fractional

@@ -12,13 +12,7 @@ from numpy.typing import NDArray
 
 from precordia.errors import TooLarge, UnreadableFile
 from services.ingest.formats._number_kernels import parse_rows
-from services.ingest.formats._short_cell_kernels import (
-    SHORT,
-    count_lines,
-    fill_short_cells,
-    find_ends,
-    parse_odd_cells,
-)
+from services.ingest.formats._short_cell_kernels import SHORT, count_lines, parse_short_cells
 from services.ingest.formats.limits import Limits
 from services.ingest.formats.table_dialect import MISSING_WORDS, Dialect
 
@@ -72,20 +66,10 @@ def _short_cells(body: NDArray[np.uint8], rows: int, dialect: Dialect) -> _Parse
         or not max(cells, SHORT) <= body.size < min((SHORT + 1) * cells, 1 << 31)
     ):
         return None
-    ends = np.empty(cells + 9, np.int32)
-    if find_ends(body, ord(dialect.delimiter), ends) != cells:
-        return None
     values = np.empty((columns, rows))
-    even, fractional = fill_short_cells(body, ends, ord(dialect.decimal_mark), values)
-    if not even:
-        return None
-    marks = ord(dialect.delimiter), ord(dialect.decimal_mark)
     words = np.empty((_FEW_WORDS, 4), np.int64)
-    found, fraction = parse_odd_cells(body, ends, marks, values, words)
-    if found < 0:
-        return None
-    in_order = np.lexsort((words[:found, 1], words[:found, 0])) if found > 1 else slice(found)
-    return values.T, words[:found][in_order], fractional or fraction
+    found, fractional = parse_short_cells(body, (ord(dialect.delimiter), ord(dialect.decimal_mark)), values, words)
+    return None if found < 0 else (values.T, words[:found], fractional)
 
 
 def _any_cells(body: NDArray[np.uint8], rows: int, dialect: Dialect) -> _Parsed:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from precordia.errors import UnreadableFile
 from services.ingest.formats import _byte_words
 from services.ingest.formats import _short_cell_kernels as kernels
 from services.ingest.formats.limits import Limits
@@ -113,42 +114,49 @@ LINES = st.lists(st.text("0123456789.,-\r", max_size=12), min_size=1, max_size=4
 @given(LINES)
 def test_ends_and_lines_are_found_as_the_twin_finds_them(lines: list[str]) -> None:
     text = ("\n".join(lines) + "\n").encode()
-    wanted = naive_reading.cell_ends(text, ord(","))
-    raw, ends = np.frombuffer(text, np.uint8), np.empty(len(wanted) + 9, np.int32)
+    whole = len(text) // 8
+    wanted = naive_reading.cell_ends(text[: 8 * whole], ord(","))
+    raw, ends = np.frombuffer(text, np.uint8), np.full(len(text) + 20, -7, np.int32)
     with np.errstate(all="ignore"):  # words wrap around, as they do in compiled code
         assert kernels.count_lines(raw) == len(lines)
-        assert kernels.find_ends(raw, ord(","), ends) == len(wanted)
-    assert ends[1 : len(wanted) + 1].tolist() == wanted
-
-
-def test_no_more_ends_are_written_than_there_is_room_for() -> None:
-    text = np.frombuffer(b"1,2,3,4,5,6,7,8,9\n" * 20, np.uint8)
-    ends = np.full(160, -7, np.int32)
-    with np.errstate(all="ignore"):
-        assert kernels.find_ends(text, ord(","), ends[:100]) == -1
-    assert (ends[100:] == -7).all()
+        assert kernels.find_ends(raw, (0, whole), ord(","), ends, 3) == 3 + len(wanted)
+    assert ends[:3].tolist() == [-7] * 3
+    assert ends[3 : 3 + len(wanted)].tolist() == wanted
 
 
 @given(st.lists(st.text("0123456789.-+ e", max_size=10), min_size=8, max_size=30), st.sampled_from(["", "\r"]))
 def test_short_cells_are_converted_as_the_twin_does(cells: list[str], returned: str) -> None:
     written = [cell + returned for cell in cells]
     text = (",".join(written) + "\n").encode()
-    ends = np.array([-1, *naive_reading.cell_ends(text, ord(",")), *[0] * 8], np.int32)
-    values = np.empty((len(cells), 1))
+    ends = np.array([-1, *naive_reading.cell_ends(text, ord(","))], np.int32)
+    values = np.empty(len(cells))
     with np.errstate(all="ignore"):
-        even, _ = kernels.fill_short_cells(np.frombuffer(text, np.uint8), ends, ord("."), values)
-    early = [end < 8 for end in ends[1 : len(cells) + 1].tolist()]
+        kernels.fill_short_cells(np.frombuffer(text, np.uint8), ends, ord("."), values)
+    early = [end < 8 for end in ends[1:].tolist()]
     wanted = [naive_reading.short_cell(cell, ".") for cell in written]
-    assert even
-    assert bits(values.ravel().tolist()) == bits(
-        [np.nan if left else value for left, value in zip(early, wanted, strict=True)]
-    )
+    assert bits(values.tolist()) == bits([np.nan if left else value for left, value in zip(early, wanted, strict=True)])
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 5000), (3, 2000), (700, 12), (2000, 2), (513, 8)])
+def test_tables_of_any_shape_are_read_whole(rows: int, columns: int) -> None:
+    numbers = np.random.default_rng(rows).integers(-999, 999, (rows, columns)) / 100
+    text = table([[f"{number:.2f}" for number in row] for row in numbers.tolist()], ",", ".", "\n")
+    np.testing.assert_array_equal(parsed(text, columns), numbers)
+
+
+@pytest.mark.parametrize("at", [0, 1, 698, 699])
+@pytest.mark.parametrize(("row", "message"), [("1,2,3", "has 3 cells"), ("1", "has 1 cells"), ("1,x", "column 2")])
+def test_the_row_that_breaks_a_table_is_named(at: int, row: str, message: str) -> None:
+    rows = ["0.5,-0.25"] * 700
+    rows[at] = row
+    with pytest.raises(UnreadableFile, match=f"Row {at + 1}.*{message}"):
+        parsed("\n".join([*rows, ""]).encode(), 2)
 
 
 @pytest.mark.skipif(numba.config.DISABLE_JIT, reason="the compiler is off already")
 def test_the_kernels_equal_their_twins_without_the_compiler() -> None:
     switched_off = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", "twin or room"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", "twin"]
     run = subprocess.run(command, env=switched_off, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout[-2000:]
 
