@@ -27,7 +27,7 @@ from precordia.rpc.interceptor import EdgeInterceptor
 from precordia.rpc.limits import SERVER_OPTIONS
 from precordia.rpc.log import configure_logging
 from precordia.rpc.operations import OPERATIONS_SERVICE, register_operations
-from precordia.rpc.settings import ServerSettings
+from precordia.rpc.settings import ServerSettings, misspelt_settings
 from precordia.rpc.workers import process_pool
 
 log = logging.getLogger(__name__)
@@ -102,6 +102,8 @@ def run_service(app: ServiceApp) -> None:
         SystemExit: 1 where the service cannot start; stderr says why.
     """
     configure_logging(level=app.settings.log_level, style=app.settings.log_format, service=app.name)
+    for sentence in misspelt_settings(type(app.settings)):
+        log.warning("%s", sentence)
     try:
         asyncio.run(_serve_until_signalled(app))
     except PrecordiaError as error:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_origin
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from precordia.errors import InvalidArgument
@@ -23,6 +26,7 @@ def service_settings(name: str) -> SettingsConfigDict:
         env_prefix=f"{_PREFIX}{name.upper()}_",
         frozen=True,
         extra="forbid",
+        enable_decoding=False,  # `ServerSettings` reads lists, and says what a list looks like
         hide_input_in_errors=True,  # a token must not end in a log
         use_attribute_docstrings=True,
     )
@@ -60,6 +64,13 @@ class ServerSettings(BaseSettings):
     address_file: Path | None = None
     """File that holds address and process id as JSON while the service serves."""
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _list(cls, value: Any, info: ValidationInfo) -> Any:
+        """Words between commas, or a JSON list, where several are asked for."""
+        field = cls.model_fields[info.field_name or ""]
+        return _words(value) if isinstance(value, str) and get_origin(field.annotation) in (tuple, list) else value
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -71,6 +82,31 @@ class ServerSettings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, environment, file: the first that says something counts."""
         return init_settings, env_settings, _FileSection(settings_cls)
+
+
+def misspelt_settings(settings: type[ServerSettings]) -> list[str]:
+    """A sentence for each variable of the environment that looks like a setting of this service and is none."""
+    prefix = str(settings.model_config.get("env_prefix", ""))
+    known = [f"{prefix}{name}".upper() for name in settings.model_fields]
+    unknown = sorted(name for name in os.environ if name.upper().startswith(prefix) and name.upper() not in known)
+    return [f"{name} is no setting of this service and has no effect{_meant(name, known)}." for name in unknown]
+
+
+def _meant(name: str, known: list[str]) -> str:
+    nearest = get_close_matches(name.upper(), known, n=1, cutoff=0.0)
+    return f"; the nearest is {nearest[0]}" if nearest else ""
+
+
+def _words(value: str) -> list[Any]:
+    if not value.lstrip().startswith(("[", "{", '"')):
+        return [word.strip() for word in value.split(",") if word.strip()]
+    try:
+        words = json.loads(value)
+    except ValueError:
+        words = None
+    if not isinstance(words, list):
+        raise PydanticCustomError("no_list", 'This is no list; write words with commas between (a,b) or ["a", "b"]')
+    return words
 
 
 class _FileSection(PydanticBaseSettingsSource):

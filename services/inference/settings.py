@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from precordia.rpc.settings import ServerSettings, service_settings
 from services.inference.engine.providers import Device
@@ -44,7 +45,7 @@ class InferenceSettings(ServerSettings):
     """ECGs of one run at most; less is used where more does not gain."""
 
     batch_size: int = Field(default=0, ge=0, le=1024)
-    """ECGs of one run; 0 = measured."""
+    """ECGs of one run, max_batch at most; 0 = measured."""
 
     max_delay_ms: float = Field(default=5.0, ge=0, le=1000)
     """How long an unfilled batch may wait at most, where batches gain."""
@@ -62,16 +63,26 @@ class InferenceSettings(ServerSettings):
     """Memory that loaded models may take together; 0 = no limit. The one unused for longest goes first."""
 
     preload: tuple[str, ...] = ()
-    """Models (NAME, NAME:VERSION, NAME@ALIAS) to load before the service says SERVING."""
+    """Models to load before the service says SERVING: NAME, NAME:VERSION, NAME@ALIAS, with commas between."""
 
     keep_predictions: bool = True
     """Keep what is said of stored recordings, to be listed later; off, only operations keep theirs."""
 
     keep_days: int = Field(default=0, ge=0)
-    """Kept predictions older than this are removed; 0 = none is."""
+    """Kept predictions older than this, and those of operations that ended before, are removed; 0 = none is."""
 
     database_url: str = ""
     """Database for operations and kept predictions; empty = SQLite in the home folder."""
+
+    @field_validator("batch_size")
+    @classmethod
+    def _within_max_batch(cls, batch_size: int, info: ValidationInfo) -> int:
+        """Two numbers that contradict each other are not settled in silence."""
+        most = info.data.get("max_batch", batch_size)
+        if batch_size > most:
+            said = "{size} ECGs in a run are more than PRECORDIA_INFERENCE_MAX_BATCH allows, {most}; change one of them"
+            raise PydanticCustomError("beyond_max_batch", said, {"size": batch_size, "most": most})
+        return batch_size
 
     @property
     def cores(self) -> int:

@@ -163,7 +163,7 @@ class ServingLimits:
         workers: runs at once, at most.
         sessions: runs at once; 0 = measured.
         max_batch: ECGs of one run, at most.
-        batch_size: ECGs of one run; 0 = measured.
+        batch_size: ECGs of one run, `max_batch` at most; 0 = measured.
         max_delay_s: how long an unfilled batch waits, at most.
         delay_s: how long it waits; None = from the measured times.
         queue_capacity: ECGs that may wait.
@@ -184,7 +184,7 @@ def policy_for(profile: Profile, limits: ServingLimits) -> BatchPolicy:
     Where batches gain, a batch waits at most half of one run, and never longer than allowed. Where they
     do not, nothing waits and workers fill the cores.
     """
-    batch = limits.batch_size or profile.best_batch
+    batch = min(limits.batch_size or profile.best_batch, limits.max_batch)
     measured_s = min(limits.max_delay_s, profile.milliseconds[1] / 2000) if batch > 1 else 0.0
     most = max(1, limits.workers // profile.threads)
     return BatchPolicy(

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from precordia.errors import InvalidArgument
-from precordia.rpc.settings import ServerSettings, service_settings
+from precordia.rpc.settings import ServerSettings, misspelt_settings, service_settings
 
 
 class IngestSettings(ServerSettings):
@@ -19,6 +19,9 @@ class IngestSettings(ServerSettings):
 
     database_url: str = ""
     """Where it keeps."""
+
+    names: tuple[str, ...] = ()
+    """Several."""
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +78,52 @@ def test_a_wrong_value_is_refused_without_being_shown(monkeypatch: pytest.Monkey
     with pytest.raises(ValidationError) as refused:
         IngestSettings()
     assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        ("abc", ("abc",)),
+        ("a:1, b@champion ,c", ("a:1", "b@champion", "c")),
+        ('["a", "b,c"]', ("a", "b,c")),
+        ("", ()),
+        ("[]", ()),
+    ],
+)
+def test_a_list_is_words_between_commas_or_json(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, value: str, names: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("PRECORDIA_INGEST_NAMES", value)
+    assert IngestSettings().names == names
+    monkeypatch.delenv("PRECORDIA_INGEST_NAMES")
+    config(monkeypatch, tmp_path, f"[ingest]\nnames = '{value}'\n")
+    assert IngestSettings().names == names
+
+
+def test_a_list_in_the_file_is_a_list(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    config(monkeypatch, tmp_path, '[ingest]\nnames = ["a", "b"]\n')
+    assert IngestSettings().names == ("a", "b")
+
+
+@pytest.mark.parametrize("value", ["[a", '{"a": 1}', '"a"', "[a, b]"])
+def test_what_is_no_list_is_refused_with_what_one_looks_like(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("PRECORDIA_INGEST_NAMES", value)
+    with pytest.raises(ValidationError) as refused:
+        IngestSettings()
+    assert [one["msg"] for one in refused.value.errors()] == [
+        'This is no list; write words with commas between (a,b) or ["a", "b"]'
+    ]
+
+
+def test_a_misspelt_variable_is_told_with_the_nearest_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PRECORDIA_INGEST_DATABASEURL", "PRECORDIA_INGEST_LISTEN", "precordia_ingest_drain_s"):
+        monkeypatch.setenv(name, "s3cret")
+    monkeypatch.setenv("PRECORDIA_TRAINER_LISTN", "another service's")
+    monkeypatch.setenv("PRECORDIA_INGEST", "127.0.0.1:1")
+    assert misspelt_settings(IngestSettings) == [
+        "PRECORDIA_INGEST_DATABASEURL is no setting of this service and has no effect; "
+        "the nearest is PRECORDIA_INGEST_DATABASE_URL."
+    ]
 
 
 def test_every_setting_is_described() -> None:

@@ -38,6 +38,11 @@ def test_what_the_operator_fixes_is_not_measured_away() -> None:
     assert policy.item_s == pytest.approx((0.05 / 16 + 4.0) / 1000)  # 16 is the next size that was timed
 
 
+def test_no_batch_is_larger_than_the_operator_allows() -> None:
+    assert policy_for(profile(2.0, 0.02), ServingLimits(batch_size=128, max_batch=4)).max_batch == 4
+    assert policy_for(profile(2.0, 0.02), ServingLimits(max_batch=4)).max_batch == 4  # as a profile that was kept says
+
+
 def test_the_smallest_batch_near_the_best_throughput_is_taken() -> None:
     saturating = Profile({1: 2.0, 2: 2.1, 4: 2.3, 8: 2.6, 16: 5.1, 32: 10.2})
     assert saturating.best_batch == 8
