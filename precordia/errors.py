@@ -22,7 +22,8 @@ PrecordiaError
 │   └── InvalidTrainingSpec      a training run that cannot be made
 ├── NotFound
 │   ├── RecordingNotFound  DatasetNotFound  SnapshotNotFound  ShardNotFound  UploadNotFound
-│   └── ModelNotFound  AliasNotFound  ArtifactNotFound  OperationNotFound  NetworkNotFound
+│   ├── ModelNotFound  AliasNotFound  ArtifactNotFound  OperationNotFound  NetworkNotFound
+│   └── PredictionsRemoved       what an operation made was removed for its age
 ├── Conflict                     true now, may change
 │   ├── AlreadyExists            the name is taken
 │   ├── InUse                    something else points at it
@@ -236,6 +237,12 @@ class OperationNotFound(NotFound):
     """No operation has this id."""
 
     reason = "OPERATION_NOT_FOUND"
+
+
+class PredictionsRemoved(NotFound):
+    """What an operation predicted was removed for its age; its result is still there. Details: days."""
+
+    reason = "PREDICTIONS_REMOVED"
 
 
 class NetworkNotFound(NotFound):

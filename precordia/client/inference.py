@@ -162,7 +162,11 @@ class InferenceClient:
                 return
 
     async def predictions(self, operation_id: str) -> AsyncIterator[Prediction]:
-        """Scores that a `predict_dataset` or an `evaluate` operation made, in order."""
+        """Scores that a `predict_dataset` or an `evaluate` operation made, in order.
+
+        Raises:
+            PredictionsRemoved: the service keeps such scores for some days only, and these are older.
+        """
         async for scored in self.scored(operation_id):
             yield scored.prediction
 

@@ -135,7 +135,8 @@ class InferenceServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListPredictions(self, request, context):
-        """Scores made by a PredictDataset operation, by page.
+        """Scores made by a PredictDataset or an EvaluateModel operation, by page. NOT_FOUND with reason
+        PREDICTIONS_REMOVED where they were older than the service keeps them; the operation's result stays.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import sys
 import threading
+from functools import partial
 
 import grpc
 
@@ -62,7 +63,8 @@ def build(settings: InferenceSettings) -> ServiceApp:
     predictor = Predictor(models, upstream.ingest, routing)
     store, kept = PredictionStore(database), KeptPredictions(database)
     keeper = Keeper(kept) if settings.keep_predictions else None
-    retention = Retention((kept.forget,), days=settings.keep_days)
+    forgetting = (kept.forget, partial(store.forget, days=settings.keep_days))
+    retention = Retention(forgetting, days=settings.keep_days)
     answering = Answering(predictor, keeper)
     bridge = LoopBridge()
     scorer = SplitScorer(models, predictor, upstream.ingest, store, bridge)

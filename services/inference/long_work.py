@@ -53,6 +53,7 @@ class LongWork:
 
         Raises:
             OperationNotFound: there is no such operation.
+            PredictionsRemoved: they were there, and are too old.
             InvalidArgument: the token is none of ours.
         """
         self._operations.get(operation_id)

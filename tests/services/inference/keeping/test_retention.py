@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Event
 
+import pytest
 import sqlalchemy as sa
 
+from precordia.errors import PredictionsRemoved
+from precordia.operation import OperationState
+from precordia.operations.store import OperationStore, Outcome
+from precordia.prediction import Prediction
+from precordia.storage.database import migrate
 from services.inference.keeping.keeper import Keeper, Keeping
 from services.inference.keeping.kept import KeptPredictions
 from services.inference.keeping.retention import SLICE, Retention
+from services.inference.keeping.store import PlacedPrediction, PredictionStore
 from tests.precordia.databases import database_url as database_url
 from tests.services.inference.keeping.answers import NOON, listed, said
 from tests.services.inference.keeping.answers import database as database
@@ -68,6 +77,62 @@ def test_nothing_is_removed_where_no_age_is_set(database: sa.Engine) -> None:
     retention.start()
     retention.close()
     assert listed(kept) == ["rec-1"]
+
+
+def test_rows_of_ended_operations_go_and_what_they_were_is_told(database: sa.Engine) -> None:
+    operations, store = _operations(database), PredictionStore(database)
+    ended, running = _operation(operations, store, ended=True), _operation(operations, store, ended=False)
+    retention = Retention((partial(store.forget, days=30),), days=30, pause=lambda _: None)
+    assert retention.remove(datetime.now(UTC) + timedelta(days=29)) == 0
+    assert [one.position for one in store.page(ended)[0]] == [0, 1, 2]
+    assert retention.remove(datetime.now(UTC) + timedelta(days=31)) == 3
+    with pytest.raises(PredictionsRemoved, match="kept for 30 days") as removed:
+        store.page(ended)
+    assert removed.value.details == {"days": "30"}
+    assert operations.get(ended).result == {"predicted": 3}
+    assert operations.events(ended, after=0, limit=10).complete
+    assert [one.position for one in store.page(running)[0]] == [0, 1, 2]
+
+
+def test_a_list_that_is_being_removed_does_not_pass_for_a_short_one(database: sa.Engine) -> None:
+    operations, store = _operations(database), PredictionStore(database)
+    ended = _operation(operations, store, ended=True)
+    page, token = store.page(ended, page_size=2)
+    assert len(page) == 2
+    assert store.forget(datetime.now(UTC) + timedelta(days=1), 2, days=1) == 2
+    with pytest.raises(PredictionsRemoved):
+        store.page(ended, page_token=token)
+
+
+def test_a_large_operation_goes_in_slices(database: sa.Engine) -> None:
+    operations, store = _operations(database), PredictionStore(database)
+    ended = _operation(operations, store, ended=True, predictions=[said(1)] * (SLICE + 3))
+    left: list[int] = []
+    retention = Retention(
+        (partial(store.forget, days=1),), days=1, pause=lambda _: left.append(store.next_position(ended))
+    )
+    assert retention.remove(datetime.now(UTC) + timedelta(days=2)) == SLICE + 3
+    assert left == [SLICE + 3, 0]
+
+
+def _operations(database: sa.Engine) -> OperationStore:
+    migrate(database, "precordia.operations.migrations")
+    return OperationStore(database, ("predict_dataset",))
+
+
+def _operation(
+    operations: OperationStore, store: PredictionStore, *, ended: bool, predictions: Sequence[Prediction] = ()
+) -> str:
+    """An operation with rows, by default three."""
+    operations.add("predict_dataset", {}, "")
+    claim = operations.claim("predict_dataset", "worker", 600)
+    assert claim is not None
+    operation_id, attempt = claim.operation.operation_id, claim.operation.attempt
+    rows = predictions or [said(number) for number in range(3)]
+    store.add(operation_id, [PlacedPrediction(place, one) for place, one in enumerate(rows)])
+    if ended:
+        operations.finish(operation_id, attempt, Outcome(OperationState.SUCCEEDED, {"predicted": len(rows)}))
+    return operation_id
 
 
 def _numbers(database: sa.Engine) -> list[int]:

@@ -18,6 +18,7 @@ from tests.services.inference.keeping.answers import said
 def _as_before_revisions(database: sa.Engine) -> None:
     """The schema and one entry as version 0002 left them."""
     with database.begin() as connection:
+        connection.execute(sa.text("DROP TABLE removed_predictions"))
         connection.execute(sa.text("ALTER TABLE kept_predictions DROP COLUMN operating_points_revision"))
         connection.execute(sa.text("UPDATE version_services_inference SET version_num = '0002'"))
         old = prediction_to_json(said(1))
