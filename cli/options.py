@@ -75,7 +75,7 @@ def parse_steps(text: str | None, option: str = "--applied") -> tuple[Step, ...]
         raise typer.BadParameter(error.message, param_hint=option) from None
 
 
-def standard_leads(text: str | None) -> tuple[str, ...]:
+def standard_leads(text: str | None, option: str = "--leads") -> tuple[str, ...]:
     """Standard leads of a comma-separated option.
 
     Raises:
@@ -84,7 +84,7 @@ def standard_leads(text: str | None) -> tuple[str, ...]:
     try:
         return parse_leads(split_list(text))
     except PrecordiaError as error:
-        raise typer.BadParameter(error.message, param_hint="--leads") from None
+        raise typer.BadParameter(error.message, param_hint=option) from None
 
 
 def hints_from(

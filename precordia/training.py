@@ -29,6 +29,7 @@ class TrainingSpec:
         train, validation, test: splits; without a validation split one is drawn from the training
             records, stratified, by patient.
         label_group, labels: what to learn; empty group = the dataset's first, empty labels = all.
+        optional_leads: those of the input's leads that an ECG may lack; empty = the base's.
         base: a network's name for scratch, else a model reference.
         recipe: "default", "published", ...
         overrides: settings of the recipe that differ from its defaults.
@@ -54,6 +55,7 @@ class TrainingSpec:
     validation_fraction: float | None = None
     threads: int | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    optional_leads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

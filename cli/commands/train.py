@@ -140,6 +140,15 @@ def train(
             "--leads", metavar="I,II,...", help="Leads of the model's input, one at least.", rich_help_panel=_MODEL
         ),
     ] = None,
+    optional_leads: Annotated[
+        str | None,
+        typer.Option(
+            "--optional-leads",
+            metavar="V1,V2,...",
+            help="Leads that an ECG may lack; needs lead dropout, which the default recipe has.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
     steps: Annotated[
         str | None,
         typer.Option(
@@ -278,6 +287,7 @@ def train(
         max_learning_rate=learning_rate,
         threads=threads,
         overrides=parse_settings(setting or [], flags),
+        optional_leads=options.standard_leads(optional_leads, "--optional-leads"),
     )
 
     async def work(precordia: Connection, output: Output) -> bool:

@@ -27,39 +27,39 @@ from precordia.v1 import registry_pb2 as precordia_dot_v1_dot_registry__pb2
 from precordia.v1 import types_pb2 as precordia_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aprecordia/v1/trainer.proto\x12\x0cprecordia.v1\x1a\x1dprecordia/v1/operations.proto\x1a\x1bprecordia/v1/registry.proto\x1a\x18precordia/v1/types.proto\"\xa3\x04\n\x0cTrainingSpec\x12%\n\x05train\x18\x01 \x01(\x0b\x32\x16.precordia.v1.SplitRef\x12*\n\nvalidation\x18\x02 \x01(\x0b\x32\x16.precordia.v1.SplitRef\x12$\n\x04test\x18\x03 \x01(\x0b\x32\x16.precordia.v1.SplitRef\x12\x13\n\x0blabel_group\x18\x04 \x01(\t\x12\x0e\n\x06labels\x18\x05 \x03(\t\x12\x0c\n\x04\x62\x61se\x18\x06 \x01(\t\x12,\n\x06method\x18\x07 \x01(\x0e\x32\x1c.precordia.v1.TrainingMethod\x12(\n\x04task\x18\x08 \x01(\x0e\x32\x1a.precordia.v1.TrainingTask\x12\x16\n\x0esample_rate_hz\x18\t \x01(\x01\x12\x12\n\nduration_s\x18\n \x01(\x01\x12\x12\n\nlead_names\x18\x0b \x03(\t\x12(\n\x0c\x63onditioning\x18\x0c \x03(\x0b\x32\x12.precordia.v1.Step\x12\x0e\n\x06recipe\x18\r \x01(\t\x12\x0c\n\x04seed\x18\x0e \x01(\x04\x12\x12\n\nmax_epochs\x18\x0f \x01(\r\x12\x12\n\nbatch_size\x18\x10 \x01(\r\x12\x19\n\x11max_learning_rate\x18\x11 \x01(\x01\x12\x1b\n\x13validation_fraction\x18\x12 \x01(\x01\x12\x0f\n\x07threads\x18\x13 \x01(\r\x12\x16\n\x0eoverrides_json\x18\x14 \x01(\t\"s\n\x14StartTrainingRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12(\n\x04spec\x18\x03 \x01(\x0b\x32\x1a.precordia.v1.TrainingSpec\x12\x0f\n\x07\x61liases\x18\x04 \x03(\t\"C\n\x15StartTrainingResponse\x12*\n\toperation\x18\x01 \x01(\x0b\x32\x17.precordia.v1.Operation\"\x15\n\x13ListNetworksRequest\"\x8a\x01\n\x07Network\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07summary\x18\x02 \x01(\t\x12\x12\n\nparameters\x18\x03 \x01(\x04\x12\x11\n\treference\x18\x04 \x01(\t\x12\r\n\x05\x66lops\x18\x05 \x01(\x04\x12\x16\n\x0esample_rate_hz\x18\x06 \x01(\x01\x12\x12\n\nduration_s\x18\x07 \x01(\x01\"?\n\x14ListNetworksResponse\x12\'\n\x08networks\x18\x01 \x03(\x0b\x32\x15.precordia.v1.Network\"\xa9\x02\n\x13ImportWeightsHeader\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07network\x18\x03 \x01(\t\x12*\n\x04\x66ile\x18\x04 \x01(\x0b\x32\x1c.precordia.v1.ArtifactHeader\x12\x0e\n\x06labels\x18\x05 \x03(\t\x12(\n\x04task\x18\x06 \x01(\x0e\x32\x1a.precordia.v1.TrainingTask\x12\x12\n\nlead_names\x18\x07 \x03(\t\x12\x16\n\x0esample_rate_hz\x18\x08 \x01(\x01\x12\x12\n\nduration_s\x18\t \x01(\x01\x12(\n\x0c\x63onditioning\x18\n \x03(\x0b\x32\x12.precordia.v1.Step\x12\x0f\n\x07\x61liases\x18\x0b \x03(\t\"d\n\x14ImportWeightsRequest\x12\x33\n\x06header\x18\x01 \x01(\x0b\x32!.precordia.v1.ImportWeightsHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"[\n\x15ImportWeightsResponse\x12\x31\n\rmodel_version\x18\x01 \x01(\x0b\x32\x1a.precordia.v1.ModelVersion\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"\x19\n\x17GetTrainerStatusRequest\"\x90\x01\n\x18GetTrainerStatusResponse\x12\x11\n\tcan_train\x18\x01 \x01(\x08\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\x12\x0f\n\x07\x64\x65vices\x18\x04 \x03(\t\x12\x0f\n\x07running\x18\x05 \x01(\r\x12\x0f\n\x07waiting\x18\x06 \x01(\r\x12\r\n\x05queue\x18\x07 \x03(\t*\x81\x01\n\x0eTrainingMethod\x12\x1f\n\x1bTRAINING_METHOD_UNSPECIFIED\x10\x00\x12\x1b\n\x17TRAINING_METHOD_SCRATCH\x10\x01\x12\x18\n\x14TRAINING_METHOD_HEAD\x10\x02\x12\x17\n\x13TRAINING_METHOD_ALL\x10\x03*\x87\x01\n\x0cTrainingTask\x12\x1d\n\x19TRAINING_TASK_UNSPECIFIED\x10\x00\x12\x1c\n\x18TRAINING_TASK_MULTICLASS\x10\x01\x12\x1c\n\x18TRAINING_TASK_MULTILABEL\x10\x02\x12\x1c\n\x18TRAINING_TASK_REGRESSION\x10\x03\x32\x80\x03\n\x0eTrainerService\x12X\n\rStartTraining\x12\".precordia.v1.StartTrainingRequest\x1a#.precordia.v1.StartTrainingResponse\x12U\n\x0cListNetworks\x12!.precordia.v1.ListNetworksRequest\x1a\".precordia.v1.ListNetworksResponse\x12Z\n\rImportWeights\x12\".precordia.v1.ImportWeightsRequest\x1a#.precordia.v1.ImportWeightsResponse(\x01\x12\x61\n\x10GetTrainerStatus\x12%.precordia.v1.GetTrainerStatusRequest\x1a&.precordia.v1.GetTrainerStatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aprecordia/v1/trainer.proto\x12\x0cprecordia.v1\x1a\x1dprecordia/v1/operations.proto\x1a\x1bprecordia/v1/registry.proto\x1a\x18precordia/v1/types.proto\"\xc0\x04\n\x0cTrainingSpec\x12%\n\x05train\x18\x01 \x01(\x0b\x32\x16.precordia.v1.SplitRef\x12*\n\nvalidation\x18\x02 \x01(\x0b\x32\x16.precordia.v1.SplitRef\x12$\n\x04test\x18\x03 \x01(\x0b\x32\x16.precordia.v1.SplitRef\x12\x13\n\x0blabel_group\x18\x04 \x01(\t\x12\x0e\n\x06labels\x18\x05 \x03(\t\x12\x0c\n\x04\x62\x61se\x18\x06 \x01(\t\x12,\n\x06method\x18\x07 \x01(\x0e\x32\x1c.precordia.v1.TrainingMethod\x12(\n\x04task\x18\x08 \x01(\x0e\x32\x1a.precordia.v1.TrainingTask\x12\x16\n\x0esample_rate_hz\x18\t \x01(\x01\x12\x12\n\nduration_s\x18\n \x01(\x01\x12\x12\n\nlead_names\x18\x0b \x03(\t\x12(\n\x0c\x63onditioning\x18\x0c \x03(\x0b\x32\x12.precordia.v1.Step\x12\x0e\n\x06recipe\x18\r \x01(\t\x12\x0c\n\x04seed\x18\x0e \x01(\x04\x12\x12\n\nmax_epochs\x18\x0f \x01(\r\x12\x12\n\nbatch_size\x18\x10 \x01(\r\x12\x19\n\x11max_learning_rate\x18\x11 \x01(\x01\x12\x1b\n\x13validation_fraction\x18\x12 \x01(\x01\x12\x0f\n\x07threads\x18\x13 \x01(\r\x12\x16\n\x0eoverrides_json\x18\x14 \x01(\t\x12\x1b\n\x13optional_lead_names\x18\x15 \x03(\t\"s\n\x14StartTrainingRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12(\n\x04spec\x18\x03 \x01(\x0b\x32\x1a.precordia.v1.TrainingSpec\x12\x0f\n\x07\x61liases\x18\x04 \x03(\t\"C\n\x15StartTrainingResponse\x12*\n\toperation\x18\x01 \x01(\x0b\x32\x17.precordia.v1.Operation\"\x15\n\x13ListNetworksRequest\"\x8a\x01\n\x07Network\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07summary\x18\x02 \x01(\t\x12\x12\n\nparameters\x18\x03 \x01(\x04\x12\x11\n\treference\x18\x04 \x01(\t\x12\r\n\x05\x66lops\x18\x05 \x01(\x04\x12\x16\n\x0esample_rate_hz\x18\x06 \x01(\x01\x12\x12\n\nduration_s\x18\x07 \x01(\x01\"?\n\x14ListNetworksResponse\x12\'\n\x08networks\x18\x01 \x03(\x0b\x32\x15.precordia.v1.Network\"\xa9\x02\n\x13ImportWeightsHeader\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07network\x18\x03 \x01(\t\x12*\n\x04\x66ile\x18\x04 \x01(\x0b\x32\x1c.precordia.v1.ArtifactHeader\x12\x0e\n\x06labels\x18\x05 \x03(\t\x12(\n\x04task\x18\x06 \x01(\x0e\x32\x1a.precordia.v1.TrainingTask\x12\x12\n\nlead_names\x18\x07 \x03(\t\x12\x16\n\x0esample_rate_hz\x18\x08 \x01(\x01\x12\x12\n\nduration_s\x18\t \x01(\x01\x12(\n\x0c\x63onditioning\x18\n \x03(\x0b\x32\x12.precordia.v1.Step\x12\x0f\n\x07\x61liases\x18\x0b \x03(\t\"d\n\x14ImportWeightsRequest\x12\x33\n\x06header\x18\x01 \x01(\x0b\x32!.precordia.v1.ImportWeightsHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"[\n\x15ImportWeightsResponse\x12\x31\n\rmodel_version\x18\x01 \x01(\x0b\x32\x1a.precordia.v1.ModelVersion\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"\x19\n\x17GetTrainerStatusRequest\"\x90\x01\n\x18GetTrainerStatusResponse\x12\x11\n\tcan_train\x18\x01 \x01(\x08\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\x12\x0f\n\x07\x64\x65vices\x18\x04 \x03(\t\x12\x0f\n\x07running\x18\x05 \x01(\r\x12\x0f\n\x07waiting\x18\x06 \x01(\r\x12\r\n\x05queue\x18\x07 \x03(\t*\x81\x01\n\x0eTrainingMethod\x12\x1f\n\x1bTRAINING_METHOD_UNSPECIFIED\x10\x00\x12\x1b\n\x17TRAINING_METHOD_SCRATCH\x10\x01\x12\x18\n\x14TRAINING_METHOD_HEAD\x10\x02\x12\x17\n\x13TRAINING_METHOD_ALL\x10\x03*\x87\x01\n\x0cTrainingTask\x12\x1d\n\x19TRAINING_TASK_UNSPECIFIED\x10\x00\x12\x1c\n\x18TRAINING_TASK_MULTICLASS\x10\x01\x12\x1c\n\x18TRAINING_TASK_MULTILABEL\x10\x02\x12\x1c\n\x18TRAINING_TASK_REGRESSION\x10\x03\x32\x80\x03\n\x0eTrainerService\x12X\n\rStartTraining\x12\".precordia.v1.StartTrainingRequest\x1a#.precordia.v1.StartTrainingResponse\x12U\n\x0cListNetworks\x12!.precordia.v1.ListNetworksRequest\x1a\".precordia.v1.ListNetworksResponse\x12Z\n\rImportWeights\x12\".precordia.v1.ImportWeightsRequest\x1a#.precordia.v1.ImportWeightsResponse(\x01\x12\x61\n\x10GetTrainerStatus\x12%.precordia.v1.GetTrainerStatusRequest\x1a&.precordia.v1.GetTrainerStatusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'precordia.v1.trainer_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TRAININGMETHOD']._serialized_start=1765
-  _globals['_TRAININGMETHOD']._serialized_end=1894
-  _globals['_TRAININGTASK']._serialized_start=1897
-  _globals['_TRAININGTASK']._serialized_end=2032
+  _globals['_TRAININGMETHOD']._serialized_start=1794
+  _globals['_TRAININGMETHOD']._serialized_end=1923
+  _globals['_TRAININGTASK']._serialized_start=1926
+  _globals['_TRAININGTASK']._serialized_end=2061
   _globals['_TRAININGSPEC']._serialized_start=131
-  _globals['_TRAININGSPEC']._serialized_end=678
-  _globals['_STARTTRAININGREQUEST']._serialized_start=680
-  _globals['_STARTTRAININGREQUEST']._serialized_end=795
-  _globals['_STARTTRAININGRESPONSE']._serialized_start=797
-  _globals['_STARTTRAININGRESPONSE']._serialized_end=864
-  _globals['_LISTNETWORKSREQUEST']._serialized_start=866
-  _globals['_LISTNETWORKSREQUEST']._serialized_end=887
-  _globals['_NETWORK']._serialized_start=890
-  _globals['_NETWORK']._serialized_end=1028
-  _globals['_LISTNETWORKSRESPONSE']._serialized_start=1030
-  _globals['_LISTNETWORKSRESPONSE']._serialized_end=1093
-  _globals['_IMPORTWEIGHTSHEADER']._serialized_start=1096
-  _globals['_IMPORTWEIGHTSHEADER']._serialized_end=1393
-  _globals['_IMPORTWEIGHTSREQUEST']._serialized_start=1395
-  _globals['_IMPORTWEIGHTSREQUEST']._serialized_end=1495
-  _globals['_IMPORTWEIGHTSRESPONSE']._serialized_start=1497
-  _globals['_IMPORTWEIGHTSRESPONSE']._serialized_end=1588
-  _globals['_GETTRAINERSTATUSREQUEST']._serialized_start=1590
-  _globals['_GETTRAINERSTATUSREQUEST']._serialized_end=1615
-  _globals['_GETTRAINERSTATUSRESPONSE']._serialized_start=1618
-  _globals['_GETTRAINERSTATUSRESPONSE']._serialized_end=1762
-  _globals['_TRAINERSERVICE']._serialized_start=2035
-  _globals['_TRAINERSERVICE']._serialized_end=2419
+  _globals['_TRAININGSPEC']._serialized_end=707
+  _globals['_STARTTRAININGREQUEST']._serialized_start=709
+  _globals['_STARTTRAININGREQUEST']._serialized_end=824
+  _globals['_STARTTRAININGRESPONSE']._serialized_start=826
+  _globals['_STARTTRAININGRESPONSE']._serialized_end=893
+  _globals['_LISTNETWORKSREQUEST']._serialized_start=895
+  _globals['_LISTNETWORKSREQUEST']._serialized_end=916
+  _globals['_NETWORK']._serialized_start=919
+  _globals['_NETWORK']._serialized_end=1057
+  _globals['_LISTNETWORKSRESPONSE']._serialized_start=1059
+  _globals['_LISTNETWORKSRESPONSE']._serialized_end=1122
+  _globals['_IMPORTWEIGHTSHEADER']._serialized_start=1125
+  _globals['_IMPORTWEIGHTSHEADER']._serialized_end=1422
+  _globals['_IMPORTWEIGHTSREQUEST']._serialized_start=1424
+  _globals['_IMPORTWEIGHTSREQUEST']._serialized_end=1524
+  _globals['_IMPORTWEIGHTSRESPONSE']._serialized_start=1526
+  _globals['_IMPORTWEIGHTSRESPONSE']._serialized_end=1617
+  _globals['_GETTRAINERSTATUSREQUEST']._serialized_start=1619
+  _globals['_GETTRAINERSTATUSREQUEST']._serialized_end=1644
+  _globals['_GETTRAINERSTATUSRESPONSE']._serialized_start=1647
+  _globals['_GETTRAINERSTATUSRESPONSE']._serialized_end=1791
+  _globals['_TRAINERSERVICE']._serialized_start=2064
+  _globals['_TRAINERSERVICE']._serialized_end=2448
 # @@protoc_insertion_point(module_scope)

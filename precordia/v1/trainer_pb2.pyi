@@ -33,7 +33,7 @@ TRAINING_TASK_MULTILABEL: TrainingTask
 TRAINING_TASK_REGRESSION: TrainingTask
 
 class TrainingSpec(_message.Message):
-    __slots__ = ("train", "validation", "test", "label_group", "labels", "base", "method", "task", "sample_rate_hz", "duration_s", "lead_names", "conditioning", "recipe", "seed", "max_epochs", "batch_size", "max_learning_rate", "validation_fraction", "threads", "overrides_json")
+    __slots__ = ("train", "validation", "test", "label_group", "labels", "base", "method", "task", "sample_rate_hz", "duration_s", "lead_names", "conditioning", "recipe", "seed", "max_epochs", "batch_size", "max_learning_rate", "validation_fraction", "threads", "overrides_json", "optional_lead_names")
     TRAIN_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_FIELD_NUMBER: _ClassVar[int]
     TEST_FIELD_NUMBER: _ClassVar[int]
@@ -54,6 +54,7 @@ class TrainingSpec(_message.Message):
     VALIDATION_FRACTION_FIELD_NUMBER: _ClassVar[int]
     THREADS_FIELD_NUMBER: _ClassVar[int]
     OVERRIDES_JSON_FIELD_NUMBER: _ClassVar[int]
+    OPTIONAL_LEAD_NAMES_FIELD_NUMBER: _ClassVar[int]
     train: _types_pb2.SplitRef
     validation: _types_pb2.SplitRef
     test: _types_pb2.SplitRef
@@ -74,7 +75,8 @@ class TrainingSpec(_message.Message):
     validation_fraction: float
     threads: int
     overrides_json: str
-    def __init__(self, train: _Optional[_Union[_types_pb2.SplitRef, _Mapping]] = ..., validation: _Optional[_Union[_types_pb2.SplitRef, _Mapping]] = ..., test: _Optional[_Union[_types_pb2.SplitRef, _Mapping]] = ..., label_group: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., base: _Optional[str] = ..., method: _Optional[_Union[TrainingMethod, str]] = ..., task: _Optional[_Union[TrainingTask, str]] = ..., sample_rate_hz: _Optional[float] = ..., duration_s: _Optional[float] = ..., lead_names: _Optional[_Iterable[str]] = ..., conditioning: _Optional[_Iterable[_Union[_types_pb2.Step, _Mapping]]] = ..., recipe: _Optional[str] = ..., seed: _Optional[int] = ..., max_epochs: _Optional[int] = ..., batch_size: _Optional[int] = ..., max_learning_rate: _Optional[float] = ..., validation_fraction: _Optional[float] = ..., threads: _Optional[int] = ..., overrides_json: _Optional[str] = ...) -> None: ...
+    optional_lead_names: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, train: _Optional[_Union[_types_pb2.SplitRef, _Mapping]] = ..., validation: _Optional[_Union[_types_pb2.SplitRef, _Mapping]] = ..., test: _Optional[_Union[_types_pb2.SplitRef, _Mapping]] = ..., label_group: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., base: _Optional[str] = ..., method: _Optional[_Union[TrainingMethod, str]] = ..., task: _Optional[_Union[TrainingTask, str]] = ..., sample_rate_hz: _Optional[float] = ..., duration_s: _Optional[float] = ..., lead_names: _Optional[_Iterable[str]] = ..., conditioning: _Optional[_Iterable[_Union[_types_pb2.Step, _Mapping]]] = ..., recipe: _Optional[str] = ..., seed: _Optional[int] = ..., max_epochs: _Optional[int] = ..., batch_size: _Optional[int] = ..., max_learning_rate: _Optional[float] = ..., validation_fraction: _Optional[float] = ..., threads: _Optional[int] = ..., overrides_json: _Optional[str] = ..., optional_lead_names: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class StartTrainingRequest(_message.Message):
     __slots__ = ("request_id", "name", "spec", "aliases")

@@ -51,6 +51,7 @@ def training_spec_to_proto(spec: TrainingSpec) -> trainer_pb2.TrainingSpec:
         validation_fraction=spec.validation_fraction or 0.0,
         threads=spec.threads or 0,
         overrides_json=object_to_text(spec.overrides),
+        optional_lead_names=spec.optional_leads,
     )
 
 
@@ -84,6 +85,7 @@ def training_spec_from_proto(message: trainer_pb2.TrainingSpec) -> TrainingSpec:
         validation_fraction=message.validation_fraction or None,
         threads=message.threads or None,
         overrides=object_from_text(message.overrides_json, field="spec.overrides_json"),
+        optional_leads=parse_leads(tuple(message.optional_lead_names)),
     )
 
 

@@ -59,9 +59,11 @@ def add_wander(x_blt: Batch, largest: float, rate_hz: float, generator: np.rando
 
 
 def drop_leads(x_blt: Batch, chance: float, generator: np.random.Generator) -> Batch:
-    """Leads silenced by chance; an ECG keeps one at least."""
+    """Leads silenced by chance; an ECG keeps one at least of those that it has."""
     kept = generator.random(x_blt.shape[:2]) >= chance
-    kept[~kept.any(axis=1), 0] = True
+    recorded: NDArray[np.bool_] = np.any(x_blt, axis=2)
+    lost = ~(kept & recorded).any(axis=1)
+    kept[lost, recorded.argmax(axis=1)[lost]] = True
     return x_blt * kept[:, :, None].astype(np.float32)
 
 
@@ -83,12 +85,15 @@ def augmented(
     x_blt = crop(x_blt, round(recipe.crop_s * rate_hz), generator)
     if recipe.time_shift:
         x_blt = shift(x_blt, round(recipe.time_shift * rate_hz), generator)
+    recorded: NDArray[np.bool_] = np.any(x_blt, axis=2, keepdims=True)
     if recipe.scale:
         x_blt = scale(x_blt, recipe.scale, generator)
     if recipe.wander:
         x_blt = add_wander(x_blt, recipe.wander, rate_hz, generator)
     if recipe.noise:
         x_blt = add_noise(x_blt, recipe.noise, generator)
+    if not recorded.all():  # what is not there has no noise either: zeros are what the model will be given
+        x_blt = x_blt * recorded
     if recipe.lead_dropout:
         x_blt = drop_leads(x_blt, recipe.lead_dropout, generator)
     if recipe.mixup:

@@ -58,7 +58,9 @@ def _check_patients(plan: Plan, facts: SplitFacts) -> None:
 
 def _check_leads(plan: Plan, role: str, facts: SplitFacts, told: list[str]) -> None:
     """Every record of a part without a lead that the model needs would be left out; all of them is a refusal."""
-    needed = plan.input.leads
+    optional = plan.input.optional_leads
+    _check_optional_leads(plan, role, facts, told)
+    needed = tuple(lead for lead in plan.input.leads if lead not in optional)
     lost: dict[tuple[str, ...], int] = {}
     for present, records in facts.lead_sets:
         absent = tuple(lead for lead in needed if lead not in (*present, *derivable(present)))
@@ -75,10 +77,25 @@ def _check_leads(plan: Plan, role: str, facts: SplitFacts, told: list[str]) -> N
     who = f"The base {plan.base.ref}" if plan.base else "The model"
     remedy = "choose a base with fewer leads, or train from scratch" if plan.base else "ask for fewer leads"
     raise InvalidTrainingSpec(
-        f"{who} takes {len(needed)} leads; no record of the {role} part has {named}. Give ECGs with all its leads, or "
-        f"{remedy} (--leads).",
+        f"{who} takes {len(plan.input.leads)} leads; no record of the {role} part has {named}. Give ECGs with all its "
+        f"leads, or {remedy} (--leads).",
         field="leads",
     )
+
+
+def _check_optional_leads(plan: Plan, role: str, facts: SplitFacts, told: list[str]) -> None:
+    """Records without an optional lead are taken; but from no record that has it nothing is learnt of it."""
+    for lead in plan.input.optional_leads:
+        sets = facts.lead_sets
+        lacking = sum(records for present, records in sets if lead not in (*present, *derivable(present)))
+        if role == TRAIN and lacking == facts.records and plan.base is None:
+            raise InvalidTrainingSpec(
+                f"No record of the training part has {lead}: the model would not learn what it shows. Leave it out of "
+                "the model's leads (--leads).",
+                field="optional_leads",
+            )
+        if lacking:
+            told.append(f"{lacking} of {facts.records} records of the {role} part lack {lead}; zeros stand for it.")
 
 
 def _check_targets(plan: Plan, role: str, facts: SplitFacts, told: list[str]) -> None:

@@ -23,6 +23,7 @@ from precordia.training import Method, TrainingSpec
 from services.trainer.planning.bases import AUTO, PinnedBase, check_base, is_auto
 from services.trainer.planning.data_checks import check_data
 from services.trainer.planning.inheritance import inherited
+from services.trainer.planning.optional_leads import with_optional_leads
 from services.trainer.planning.recipe import FINE_TUNE, Recipe, recipe
 from services.trainer.planning.targets import TEST as TEST
 from services.trainer.planning.targets import TRAIN as TRAIN
@@ -188,7 +189,7 @@ def make_plan(
         labels=target.labels,
         label_group=target.group,
         task=target.task,
-        input=start.input,
+        input=with_optional_leads(start.input, spec, chosen, base, told),
         steps=start.steps,
         splits=_pinned(spec, snapshots),
         auxiliary=_auxiliary(chosen, target, snapshots[TRAIN]),

@@ -38,7 +38,8 @@ def spec_to_json(spec: TrainingSpec) -> dict[str, Any]:
     said["method"] = spec.method.value
     said["task"] = spec.task.value if spec.task else None
     said["conditioning"] = [step.to_json() for step in spec.conditioning]
-    said["labels"], said["leads"] = list(spec.labels), list(spec.leads)
+    for names in ("labels", "leads", "optional_leads"):
+        said[names] = list(said[names])
     said["overrides"] = dict(spec.overrides)
     return {name: value for name, value in said.items() if value not in (None, "", [], {})}
 
@@ -54,5 +55,6 @@ def spec_from_json(value: Mapping[str, Any]) -> TrainingSpec:
     if "task" in said:
         said["task"] = Task(said["task"])
     said["conditioning"] = tuple(Step.from_json(step) for step in said.get("conditioning", ()))
-    said["labels"], said["leads"] = tuple(said.get("labels", ())), tuple(said.get("leads", ()))
+    for names in ("labels", "leads", "optional_leads"):
+        said[names] = tuple(said.get(names, ()))
     return TrainingSpec(**said)

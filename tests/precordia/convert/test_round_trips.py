@@ -269,6 +269,7 @@ def test_an_ancestor_comes_back() -> None:
             0.1,
             2,
             {"mixup": 0.2},
+            ("II",),
         ),
     ],
 )

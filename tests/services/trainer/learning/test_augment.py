@@ -86,6 +86,17 @@ def test_dropped_leads_are_silent_and_one_stays(generator: np.random.Generator) 
     assert (~silent).any(axis=1).all()
 
 
+def test_a_lead_that_was_not_recorded_stays_silent_and_is_never_the_one_that_stays() -> None:
+    x, y = batch(samples=1000), np.ones((64, 2), dtype=np.float32)
+    x[:, [0, 7]] = 0
+    for chance in (0.1, 0.99):
+        recipe = DEFAULT.changed({"lead_dropout": chance, "mixup": 0})
+        varied, _ = augment.augmented(x, y, recipe=recipe, rate_hz=100, generator=np.random.default_rng(2))
+        heard = varied.any(axis=2)
+        assert not heard[:, [0, 7]].any()
+        assert heard.any(axis=1).all()
+
+
 def test_mixing_blends_ecgs_and_targets_by_the_same_share(generator: np.random.Generator) -> None:
     y = np.eye(64, dtype=np.float32)
     x = np.zeros((64, 64, 1), dtype=np.float32)

@@ -12,6 +12,7 @@ import pytest
 
 from precordia.dataset import ShardTicket
 from precordia.errors import FailedPrecondition, InvalidTrainingSpec, ServiceUnavailable, StorageFull
+from precordia.leads import STANDARD_LEADS
 from precordia.manifest import Task
 from precordia.record import Signal, Unit
 from precordia.signal import condition
@@ -31,8 +32,10 @@ from tests.services.trainer import synthetic
 RECORDS = synthetic.records(10)
 
 
-async def fetched(records: list[synthetic.ShardRecord], folder: Path) -> tuple[Split, synthetic.ShardsInMemory]:
-    plan, shards = synthetic.plan(records), synthetic.ShardsInMemory(records)
+async def fetched(
+    records: list[synthetic.ShardRecord], folder: Path, **changes: object
+) -> tuple[Split, synthetic.ShardsInMemory]:
+    plan, shards = synthetic.plan(records, **changes), synthetic.ShardsInMemory(records)
     split = await conditioned_split(shards, plan.splits["train"], plan.manifest(), folder, lambda done, total: None)
     return split, shards
 
@@ -80,6 +83,19 @@ async def test_records_that_cannot_be_conditioned_are_left_out_and_counted(tmp_p
     )
     assert len(kept) == 3
     assert told == ["1 records of the train part were left out: they could not be conditioned (MISSING_LEAD)."]
+
+
+async def test_a_record_without_an_optional_lead_is_taken_with_zeros_in_its_place(tmp_path: Path) -> None:
+    whole = RECORDS[3].signal
+    kept = tuple(lead for lead in whole.leads if lead != "V1")
+    lacking = Signal(np.delete(whole.values, STANDARD_LEADS.index("V1"), axis=0), kept, whole.sample_rate_hz)
+    records = [*RECORDS[:3], replace(RECORDS[3], signal=lacking)]
+    complete, _ = await fetched(RECORDS[:4], tmp_path / "complete")
+    split, _ = await fetched(records, tmp_path / "lacking", optional_leads=("V1",))
+    expected = np.array(complete.x)
+    expected[3, STANDARD_LEADS.index("V1")] = 0.0
+    np.testing.assert_array_equal(split.x, expected)
+    assert split.left_out == {}
 
 
 async def test_a_part_of_which_nothing_is_left_is_refused_with_the_reason(tmp_path: Path) -> None:
