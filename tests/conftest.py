@@ -27,3 +27,10 @@ def dicom_ecg() -> Path:
     import pydicom
 
     return Path(pydicom.__file__).parent / "data" / "test_files" / "waveform_ecg.dcm"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What starts and kills whole services has more time: a slow machine is no fault."""
+    for item in items:
+        if item.get_closest_marker("faults") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(900))
