@@ -199,12 +199,23 @@ def resolve_leads(stated: Sequence[str], hints: Hints) -> tuple[NamedLead, ...]:
         MissingField: an empty label, and no hint.
         HintConflict: the hint gives another lead to a channel, or another number of channels.
     """
+    if len(stated) <= _REMEMBERED_LEADS and max(map(len, stated), default=0) <= _REMEMBERED_LENGTH:
+        return _remembered_leads(tuple(stated), hints.lead_names)
+    return _resolved_leads(stated, hints.lead_names)
+
+
+def _resolved_leads(stated: Sequence[str], hinted: tuple[str, ...]) -> tuple[NamedLead, ...]:
     names = tuple(label.replace("\0", "").strip() for label in stated)
-    if hints.lead_names:
-        names = tuple(_agreed(name, hint) for name, hint in zip(names, _fitting(hints, len(names)), strict=True))
+    if hinted:
+        names = tuple(_agreed(name, hint) for name, hint in zip(names, _fitting(hinted, len(names)), strict=True))
     if not all(names):
         raise missing_leads(len(names))
     return _distinct([_named(name, source) for name, source in zip(names, stated, strict=True)])
+
+
+_remembered_leads = lru_cache(maxsize=64)(_resolved_leads)
+_REMEMBERED_LEADS = 16
+"""The files of a database name the same leads in the same order."""
 
 
 def duplicate_remarks(named: Sequence[NamedLead]) -> tuple[Remark, ...]:
@@ -216,15 +227,15 @@ def duplicate_remarks(named: Sequence[NamedLead]) -> tuple[Remark, ...]:
     )
 
 
-def _fitting(hints: Hints, channels: int) -> tuple[str, ...]:
-    if len(hints.lead_names) != channels:
+def _fitting(hinted: tuple[str, ...], channels: int) -> tuple[str, ...]:
+    if len(hinted) != channels:
         raise HintConflict(
-            f"The file has {channels} channels, --leads names {len(hints.lead_names)}.",
+            f"The file has {channels} channels, --leads names {len(hinted)}.",
             field="lead_names",
             file_value=channels,
-            hint_value=len(hints.lead_names),
+            hint_value=len(hinted),
         )
-    return hints.lead_names
+    return hinted
 
 
 def _agreed(stated: str, hint: str) -> str:
