@@ -25,6 +25,8 @@ SHORT = 8
 """Letters of a cell that fit in a word."""
 
 _BATCH = 512
+_FEW, _ODD_SHARE = 32, 4
+"""Above a quarter of a batch, and a few for the smallest ones, odd cells take longer here than elsewhere."""
 _U = np.uint64
 _ZERO, _MINUS = _U(48), _U(45 ^ 48)
 _DIGITS = _U(0x3030303030303030)
@@ -179,16 +181,22 @@ def _fill_odd_cells(
     words: NDArray[np.int64],
     found: int,
 ) -> tuple[int, bool]:
-    """The cells that `fill_short_cells` left out, one by one; words found so far (-1: no room), and any fraction."""
-    odd = False
+    """The cells that `fill_short_cells` left out, one by one; words found so far, and any fraction.
+
+    The words are -1 where there is no room for them, or where too many cells are odd to be short ones.
+    """
+    odd = 0
     for index in range(values.size):
-        odd |= values[index] != values[index]  # NaN
-    if not odd:
+        empty = ends[index + 1] - ends[index] == 1
+        odd += (values[index] != values[index]) & (not empty)  # NaN
+    if odd == 0:
         return found, False
+    if odd > _FEW + values.size // _ODD_SHARE:
+        return -1, False
     fractional = False
     cell, word = np.empty((1, 1)), np.empty((1, 4), np.int64)
     for index in range(values.size):
-        if values[index] == values[index]:
+        if values[index] == values[index] or ends[index + 1] - ends[index] == 1:
             continue
         start, stop = np.int64(ends[index]) + 1, np.int64(ends[index + 1])
         cell[0, 0] = np.nan
@@ -236,8 +244,8 @@ def parse_short_cells(
         words: out, as that of `parse_rows`.
 
     Returns:
-        Words found, -1 where there is no room for them, or a row has another number of cells; and
-        whether any number has a fraction or an exponent.
+        Words found, -1 where there is no room for them, a row has another number of cells or too
+        many cells are odd; and whether any number has a fraction or an exponent.
     """
     columns, rows = values.shape
     ends = np.empty(columns + 8 * _BATCH + 16, np.int32)

@@ -144,6 +144,26 @@ def test_tables_of_any_shape_are_read_whole(rows: int, columns: int) -> None:
     np.testing.assert_array_equal(parsed(text, columns), numbers)
 
 
+@pytest.mark.parametrize("style", ["{:.2f}", '"{:.2f}"', " {:.2f}", "{:.2f} ", "{:.2e}", "+{:.2f}"])
+@pytest.mark.parametrize("share", [0.01, 0.2, 0.5, 1.0])
+def test_tables_are_read_whole_however_many_cells_are_odd(style: str, share: float) -> None:
+    draw = np.random.default_rng(5)
+    numbers = draw.integers(0, 999, (700, 12)) / 100
+    cells = [
+        [style.format(number) if draw.random() < share else f"{number}" for number in row] for row in numbers.tolist()
+    ]
+    expected = [[float(cell.strip('" ')) for cell in row] for row in cells]
+    np.testing.assert_array_equal(parsed(table(cells, ",", ".", "\n"), 12), expected)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.6, 0.99])
+def test_empty_cells_are_missing_however_many_there_are(share: float) -> None:
+    draw = np.random.default_rng(6)
+    numbers = np.where(draw.random((700, 12)) < share, np.nan, draw.integers(-999, 999, (700, 12)) / 100)
+    cells = [["" if np.isnan(number) else f"{number}" for number in row] for row in numbers.tolist()]
+    np.testing.assert_array_equal(parsed(table(cells, ",", ".", "\n"), 12), numbers)
+
+
 @pytest.mark.parametrize("at", [0, 1, 698, 699])
 @pytest.mark.parametrize(("row", "message"), [("1,2,3", "has 3 cells"), ("1", "has 1 cells"), ("1,x", "column 2")])
 def test_the_row_that_breaks_a_table_is_named(at: int, row: str, message: str) -> None:
