@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,7 +115,8 @@ class Conditioner:
         padded = np.zeros((1, rows.shape[1]), np.bool_)
         places, given = np.array(self.rows, np.intp), np.asarray(values, np.float32)
         if _kernels.gather_leads(given, places, np.float32(self.factor), chosen):
-            return Block(rows, np.zeros(rows.shape, np.bool_), len(self.rows), self.sample_rate_hz, padded), []
+            known = np.zeros(rows.shape, np.bool_)
+            return Block(rows, known, len(self.rows), self.sample_rate_hz, padded, whole=True), []
         remarks: list[Remark] = []
         silent = np.zeros(chosen.shape[:2], np.bool_)
         for record in range(values.shape[0]):
@@ -158,7 +160,7 @@ class Conditioner:
         if block.windows > 1:
             said = f"The recording of {duration_s:.4g} s was cut into {block.windows} windows of {wanted_s:g} s."
             yield Remark("windows", said)
-        if block.padded.any():
+        if not block.whole and block.padded.any():
             said = f"The recording of {duration_s:.4g} s was padded with zeros to {wanted_s:g} s."
             yield Remark("padded", said)
         if block.cropped > 1 and duration_s > wanted_s:
@@ -218,7 +220,26 @@ def conditioner(
     """
     if not (np.isfinite(sample_rate_hz) and sample_rate_hz > 0):
         raise InvalidArgument("The sample rate is a positive number of hertz.", field="sample_rate_hz")
-    return _conditioner(_Key(manifest), tuple(leads), float(sample_rate_hz), unit, tuple(applied))
+    asked = (id(manifest), tuple(leads), float(sample_rate_hz), unit, tuple(applied))
+    met = _met.get(asked)
+    if met is None or met.manifest is not manifest:
+        met = _Met(manifest, _conditioner(_Key(manifest), *asked[1:]))
+        if len(_met) >= _MOST_MET:
+            _met.clear()
+        _met[asked] = met
+    return met.conditioner
+
+
+class _Met(NamedTuple):
+    """A manifest that was asked for, kept so that its place in memory stays its own, and its conditioner."""
+
+    manifest: Manifest
+    conditioner: Conditioner
+
+
+_met: dict[tuple[int, tuple[str, ...], float, Unit, tuple[Step, ...]], _Met] = {}
+_MOST_MET = 64
+"""A service asks for the same few manifests again and again: the very object is found without a look at its parts."""
 
 
 class _Key:

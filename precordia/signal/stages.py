@@ -34,6 +34,7 @@ class Block:
         cropped: samples that a crop left out.
         flat: indices of groups of rows that had nothing to scale.
         neutral: what unknown samples become in the end.
+        whole: nothing is unknown, and nothing padded.
     """
 
     rows: NDArray[np.float32]
@@ -46,6 +47,7 @@ class Block:
     flat: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
     flat_group: int = 1
     neutral: float = 0.0
+    whole: bool = False
 
     @property
     def windows(self) -> int:
@@ -109,8 +111,12 @@ class Resample:
             return
         block.rows = resampling.resample(block.rows, from_hz=from_hz, to_hz=self.rate_hz, edges=not self.periodic)
         samples = block.rows.shape[1]
-        block.unknown = _carried(block.unknown, samples, from_hz / self.rate_hz)
-        block.padded = _carried(block.padded, samples, from_hz / self.rate_hz)
+        if block.whole:
+            block.unknown = np.zeros(block.rows.shape, np.bool_)
+            block.padded = np.zeros((block.windows, samples), np.bool_)
+        else:
+            block.unknown = _carried(block.unknown, samples, from_hz / self.rate_hz)
+            block.padded = _carried(block.padded, samples, from_hz / self.rate_hz)
         block.sample_rate_hz = self.rate_hz
 
 
@@ -146,6 +152,7 @@ class CropOrPad:
         elif present < samples:
             before = (samples - present) // 2 if self.center else 0
             widths = ((0, 0), (before, samples - present - before))
+            block.whole = False
             block.rows = np.pad(block.rows, widths)
             block.unknown = np.pad(block.unknown, widths, constant_values=True)
             block.padded = np.pad(block.padded, widths, constant_values=True)
