@@ -44,6 +44,7 @@ class Defect(Enum):
     MAINS_HUM = "mains_hum"
     BASELINE_WANDER = "baseline_wander"
     NOISE = "noise"
+    IMPLAUSIBLE_AMPLITUDE = "implausible_amplitude"
     LEADS_DISAGREE = "leads_disagree"
     ARMS_SWAPPED = "arms_swapped"
     ARM_AND_LEG_SWAPPED = "arm_and_leg_swapped"

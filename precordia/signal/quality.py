@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from precordia.quality import Defect, Finding, Grade, LeadQuality, Quality
 from precordia.record import MILLIVOLTS_PER, Channel, Recording, Signal, Unit
 from precordia.signal import _quality_kernels as kernels
+from precordia.signal import lead_amplitude
 from precordia.signal.lead_agreement import disagreement
 from precordia.signal.lead_placement import calibration_pulse, misplaced, typical_beat
 
@@ -83,7 +84,15 @@ CLIPPING = Limit(
 HUM = Limit(Defect.MAINS_HUM, 25.0, 100.0, NEVER, lambda value: f"Mains hum of {value:.0f} uV.")
 WANDER = Limit(Defect.BASELINE_WANDER, 0.5, 2.0, NEVER, lambda value: f"The baseline wanders by {value:.2f} mV.")
 NOISE = Limit(Defect.NOISE, 25.0, 100.0, NEVER, lambda value: f"Noise of {value:.0f} uV between the beats.")
-"""In order: 0.5 mm and 2 mm peak to peak on paper; half a large square's height, and four of them; as hum."""
+TALL = Limit(
+    Defect.IMPLAUSIBLE_AMPLITUDE,
+    lead_amplitude.LARGE_MV,
+    lead_amplitude.IMPOSSIBLE_MV,
+    NEVER,
+    lead_amplitude.message,
+)
+"""In order: 0.5 mm and 2 mm peak to peak on paper; half a large square's height, and four of them; as hum; what an
+electrocardiograph has to show at most, and twice that."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +106,8 @@ class _Measures:
     hum_hz: NDArray[np.float64] | None
     baseline_mv: NDArray[np.float64] | None
     noise_uv: NDArray[np.float64] | None
+    spans_mv: NDArray[np.float64] | None
+    """(leads, stretches)."""
 
 
 def assess(recording: Recording) -> Quality | None:
@@ -149,6 +160,7 @@ def _as_float32(channel: Channel, factor: float) -> Rows:
     return values
 
 
+@np.errstate(over="ignore", invalid="ignore")  # amplitudes of 1e30 mV are found, and said
 def _assess(values: Rows, leads: tuple[str, ...], rate_hz: float, unit: Unit) -> Quality:
     """`values` are ours to change: (leads, samples) in millivolts, or standardised."""
     if values.shape[1] == 0 or not leads:
@@ -159,6 +171,7 @@ def _assess(values: Rows, leads: tuple[str, ...], rate_hz: float, unit: Unit) ->
     graded = _graded(measures, leads, found)
     lost = {lead.lead for lead in graded if lead.grade is Grade.UNUSABLE}
     between = _between(values[:, : int(PLACEMENT_S * rate_hz)], leads, rate_hz, physical=physical, lost=lost)
+    between += lead_amplitude.faint(measures.spans_mv) if measures.spans_mv is not None else []
     findings = sorted([finding for part in found for finding in part] + between, key=lambda one: -one.grade.rank)
     return Quality(overall(graded, between), tuple(findings), graded)
 
@@ -186,6 +199,7 @@ def _measure(values: Rows, rate_hz: float, *, physical: bool) -> _Measures:
         hum_hz=hum[1] if hum else None,
         baseline_mv=_wander(blocks) if blocks is not None else None,
         noise_uv=noise,
+        spans_mv=lead_amplitude.spans(values, rate_hz) if physical else None,
     )
 
 
@@ -286,7 +300,8 @@ def _wander(blocks: _Blocks) -> NDArray[np.float64]:
 def _findings(measures: _Measures, leads: Sequence[str]) -> list[list[Finding]]:
     """Findings of each lead. What disturbs a lead that is lost anyway is not said."""
     lost = ((MISSING, measures.missing), (FLAT, measures.flat), (CLIPPING, measures.clipped))
-    disturbed = ((HUM, measures.hum_uv), (WANDER, measures.baseline_mv), (NOISE, measures.noise_uv))
+    sizes = lead_amplitude.typical(measures.spans_mv) if measures.spans_mv is not None else None
+    disturbed = ((TALL, sizes), (HUM, measures.hum_uv), (WANDER, measures.baseline_mv), (NOISE, measures.noise_uv))
     found: list[list[Finding]] = [[] for _ in leads]
     for limit, values in (*lost, *disturbed):
         if values is None or values.max() < limit.usable:
@@ -346,5 +361,12 @@ def overall(leads: Sequence[LeadQuality], between: Sequence[Finding]) -> Grade:
 def _joined(parts: Sequence[Quality]) -> Quality:
     leads = tuple(lead for part in parts for lead in part.leads)
     findings = sorted((finding for part in parts for finding in part.findings), key=lambda one: -one.grade.rank)
+    if not all(any(_is_faint(finding) for finding in part.findings) for part in parts):
+        findings = [finding for finding in findings if not _is_faint(finding)]
     between = [finding for finding in findings if not finding.lead]
     return Quality(overall(leads, between), tuple(findings), leads)
+
+
+def _is_faint(finding: Finding) -> bool:
+    """Whether it says that all leads are too small, which is true of the whole where it is of each part."""
+    return finding.defect is Defect.IMPLAUSIBLE_AMPLITUDE and not finding.lead

@@ -75,6 +75,13 @@ def test_correct_recordings_raise_few_suspicions(challenge: dict[str, Values], p
     assert share([of_ptbxl(values) for values in ptbxl], PLACEMENT) <= 0.015
 
 
+def test_real_amplitudes_are_plausible(challenge: dict[str, Values]) -> None:
+    found = [of_challenge(values) for values in challenge.values()]
+    assert share(found, {Defect.IMPLAUSIBLE_AMPLITUDE}) == 0.0
+    assert share([of_challenge(1000 * values) for values in challenge.values()], {Defect.IMPLAUSIBLE_AMPLITUDE}) == 1.0
+    assert share([of_challenge(values / 1000) for values in challenge.values()], {Defect.IMPLAUSIBLE_AMPLITUDE}) == 1.0
+
+
 @pytest.mark.parametrize(
     ("swap", "defects", "least"),
     [

@@ -101,6 +101,16 @@ async def test_an_ecg_is_predicted_with_its_warnings_by_id_from_a_file_and_inlin
     assert unkept.predictions[0].remarks == by_id.remarks
 
 
+@pytest.mark.parametrize("factor", [1e30, 1000.0, 0.001])
+async def test_a_wrong_unit_or_gain_is_said_beside_the_scores(precordia: Connection, factor: float) -> None:
+    await publish(precordia)
+    signal = as_signal({lead: values * factor for lead, values in leads().items()})
+    (prediction,) = await precordia.inference.predict(MODEL, [PredictInput(signal=signal)])
+    assert "quality_implausible_amplitude" in {code for code, _ in said(prediction)}
+    (remark,) = [one for one in prediction.remarks if one.code == "quality_implausible_amplitude"]
+    assert "are no heart's; check the unit and the gain." in remark.message
+
+
 async def test_a_splits_predictions_carry_the_warnings_even_of_a_recording_that_is_gone(precordia: Connection) -> None:
     await publish(precordia)
     expected, ids = {}, {}
