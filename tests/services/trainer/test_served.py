@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import json
 import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 from safetensors.torch import load
 
-from precordia.catalog import BASE_GRAPH, MODEL_ONNX, ModelRef
+from precordia.catalog import BASE_GRAPH, MODEL_ONNX, ModelRef, ModelVersion
 from precordia.client import Addresses, Connection, connect
 from precordia.dataset import LabelScheme, SplitRef, SplitRule
 from precordia.leads import STANDARD_LEADS
@@ -23,10 +25,12 @@ from precordia.operation import Operation, OperationState
 from precordia.prediction import PredictInput
 from precordia.record import Hints, Signal, Unit
 from precordia.rpc.server import serving
+from precordia.signal import condition
 from precordia.source import Source
 from precordia.steps import Step
 from precordia.training import Method
 from services.inference.__main__ import build as build_inference
+from services.inference.scoring.scores import activate
 from services.inference.settings import InferenceSettings
 from services.trainer.__main__ import build
 from tests.services.trainer import synthetic
@@ -86,6 +90,45 @@ async def test_a_number_is_learnt_and_served_in_its_unit(tmp_path: Path, neighbo
     error = np.abs(served - heights[44:]).mean()
     error_of_the_mean = np.abs(heights[:44].mean() - heights[44:]).mean()
     assert error < 0.35 * error_of_the_mean, (error, error_of_the_mean)
+
+
+async def test_a_model_that_learnt_to_do_without_a_lead_is_served_without_it(
+    tmp_path: Path, neighbours: Neighbours
+) -> None:
+    """The served score is what the graph gives for the conditioned ECG with that row zeroed."""
+    wanted = spec(
+        leads=("II", "V1", "V5"),
+        optional_leads=("V1",),
+        overrides=synthetic.SMALL | {"max_epochs": 1, "lead_dropout": 0.3},
+    )
+    signal = synthetic.records(1)[0].signal
+    lacking = Signal(signal.values[[1, 10]], ("II", "V5"), RATE_HZ)
+    async with all_services(tmp_path, neighbours) as precordia:
+        done = await finished(precordia, await precordia.trainer.train("fewer", wanted))
+        assert done.state is OperationState.SUCCEEDED, done.error_message
+        version, files = await precordia.registry.fetch(ModelRef("fewer"), [MODEL_ONNX])
+        inputs = [PredictInput(signal=lacking), PredictInput(signal=signal), PredictInput(signal=without_v5(signal))]
+        served, whole, refused = await precordia.inference.predict(ModelRef("fewer"), inputs)
+    manifest = version.manifest
+    assert manifest.input.optional_leads == ("V1",)
+    x = condition(signal, manifest).x.copy()
+    session = onnxruntime.InferenceSession(files[MODEL_ONNX])
+    for answer, zeroed in ((whole, False), (served, True)):
+        x[:, 1] *= not zeroed
+        (logits,) = session.run([manifest.output_name], {manifest.input.name: x})
+        expected = activate(logits.astype(np.float64) / temperature(version), manifest.activation)[0]
+        assert [score.value for score in answer.scores] == pytest.approx(expected.tolist(), abs=1e-5)
+    assert [remark.lead for remark in served.remarks if remark.code == "lead_missing"] == ["V1"]
+    assert not any(remark.code == "lead_missing" for remark in whole.remarks)
+    assert refused.error_reason == "MISSING_LEAD"
+
+
+def without_v5(signal: Signal) -> Signal:
+    return Signal(np.delete(signal.values, 10, axis=0), tuple(np.delete(STANDARD_LEADS, 10).tolist()), RATE_HZ)
+
+
+def temperature(version: ModelVersion) -> float:
+    return float(json.loads(version.operating_points_json or "{}").get("temperature", 1.0))
 
 
 RUNS = {
