@@ -50,7 +50,10 @@ class WorkerPool:
             self._count += 1
         future = self._pool.submit(contextvars.copy_context().run, _unless_late, work)
         future.add_done_callback(self._done)
-        return await asyncio.wrap_future(future)
+        try:
+            return await asyncio.wrap_future(future)
+        finally:
+            del future  # an error's traceback holds this frame: what failed would stay until a collector came
 
     def _done(self, _: Future[T]) -> None:
         with self._lock:

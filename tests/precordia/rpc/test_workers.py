@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 from precordia.errors import DeadlineExceeded, Overloaded
@@ -25,6 +29,25 @@ async def test_work_leaves_the_event_loops_thread_and_takes_the_context_along() 
 async def test_errors_come_back_as_they_are() -> None:
     with pytest.raises(ZeroDivisionError):
         await in_worker(divmod, 1, 0)
+
+
+async def test_what_failed_work_held_goes_with_its_error() -> None:
+    held: list[weakref.ref[np.ndarray]] = []
+
+    def fail() -> None:
+        values = np.zeros(8)
+        held.append(weakref.ref(values))
+        raise ValueError(values.size)
+
+    pool = WorkerPool(threads=1, waiting=1)
+    gc.disable()
+    try:
+        with contextlib.suppress(ValueError):
+            await pool.run(fail)
+        await pool.run(int)  # by now the only thread has let go of the first
+        assert held[0]() is None
+    finally:
+        gc.enable()
 
 
 async def test_too_much_waiting_is_overload() -> None:
