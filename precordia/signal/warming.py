@@ -9,7 +9,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,23 +34,25 @@ _CONTRACTS = (
 )
 """What models born here ask for, and what those of the older platform do; the rest compiles when it is first met."""
 
+_LAST_COMPILED = (
+    _kernels.resample_periodic,
+    _section_kernels.filter_zero_phase,
+    _median_kernels.subtract_medians,
+    _quality_kernels.median_beats,
+)
+"""One of each module: where these are kept, the others are."""
+
 _one_at_a_time = threading.Lock()
 
 
 def kernels_are_compiled() -> bool:
-    """Whether an earlier process left compiled kernels that are no older than their source."""
-    return (
-        _is_kept(_kernels.resample_periodic, _kernels.__file__)
-        and _is_kept(_section_kernels.filter_zero_phase, _section_kernels.__file__)
-        and _is_kept(_median_kernels.subtract_medians, _median_kernels.__file__)
-        and _is_kept(_quality_kernels.median_beats, _quality_kernels.__file__)
-    )
+    """Whether an earlier process left kernels that were compiled from this very source."""
+    return all(map(_is_kept, _LAST_COMPILED))
 
 
-def _is_kept(kernel: Any, source: str) -> bool:
-    """Whether a compiled kernel lies on disk that is no older than its module."""
-    folder, changed = Path(str(kernel.stats.cache_path)), Path(source).stat().st_mtime
-    return any(kept.stat().st_mtime >= changed for kept in folder.glob(f"{Path(source).stem}.{kernel.__name__}*.nbi"))
+def _is_kept(kernel: Any) -> bool:
+    """Whether numba finds the kernel on disk. Its index counts by the content of the source, not by dates."""
+    return bool(kernel._cache._cache_file._load_index())
 
 
 def compile_kernels() -> None:

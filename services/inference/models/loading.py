@@ -20,7 +20,7 @@ from precordia.record import Signal, Unit
 from precordia.signal import condition
 from precordia.signal.warming import compile_kernels_apart
 from services.inference.engine.sessions import Engine, Session
-from services.inference.models.memory import charged, give_back, is_plausible, resident_bytes
+from services.inference.models.memory import charged, give_back, is_plausible, resident_bytes, trim_heaps
 from services.inference.models.serving import ServingModel
 from services.inference.queueing.batching import Batcher, BatchPolicy
 from services.inference.queueing.profile import Profile, ServingLimits, measure, policy_for
@@ -97,10 +97,10 @@ class ModelLoader:
 
     def _grown(self, version: ModelVersion, graph: bytes) -> tuple[Scorer, int]:
         """A warm session, and by how many bytes the process grew. The file is here before and after."""
-        give_back()  # else the session is made in memory that was there before, and seems to take none
+        trim_heaps()  # else the session is made in memory that was there before, and seems to take none
         before = resident_bytes()
         scorer = self._warm(version, graph, self._engine.thread_counts[0])
-        give_back()
+        trim_heaps()
         return scorer, resident_bytes() - before
 
     def _ready(self, version: ModelVersion, graph: bytes, scorer: Scorer) -> tuple[Scorer, Profile]:

@@ -33,9 +33,14 @@ def share_arenas(count: int = 2) -> None:
 
 def give_back() -> None:
     """Returns free pages of the heaps to the system, and those of the compiler's code that its loading has touched."""
+    trim_heaps()
+    _leave_code(_COMPILER)
+
+
+def trim_heaps() -> None:
+    """Returns free pages of the heaps to the system."""
     with contextlib.suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
-    _leave_code(_COMPILER)
 
 
 def _leave_code(library: str) -> None:
