@@ -85,7 +85,7 @@ class _Edge:
         return await self._call(context, lambda: self.handler.unary_unary(self._parse(request), context))
 
     async def _stream_unary(self, requests: AsyncIterator[bytes], context: Any) -> Any:
-        return await self._call(context, lambda: self._heard_out(requests, context))
+        return await self._call(context, lambda: self.handler.stream_unary(self._parsed(requests), context), requests)
 
     async def _unary_stream(self, request: bytes, context: Any) -> None:
         await self._call(context, lambda: self._send(self.handler.unary_stream(self._parse(request), context), context))
@@ -94,21 +94,16 @@ class _Edge:
         work = self.handler.stream_stream
         await self._call(context, lambda: self._send(work(self._parsed(requests), context), context))
 
-    async def _heard_out(self, requests: AsyncIterator[bytes], context: Any) -> Any:
-        """The answer to a stream; a refusal comes after what is on its way already.
+    async def _call(
+        self, context: Any, work: Callable[[], Awaitable[Any]], arriving: AsyncIterator[bytes] | None = None
+    ) -> Any:
+        """One call.
 
-        A caller whose write fails because the call is over may be told of that, and not of the reason.
+        Args:
+            context: gRPC's.
+            work: makes the answer.
+            arriving: a stream that is answered once; a refusal comes after what is on its way already.
         """
-        try:
-            return await self.handler.stream_unary(self._parsed(requests), context)
-        except PrecordiaError:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_HEARD_OUT_S):
-                    async for _ in requests:
-                        pass
-            raise
-
-    async def _call(self, context: Any, work: Callable[[], Awaitable[Any]]) -> Any:
         metadata = dict(context.invocation_metadata() or ())
         request_id = adopt_request_id(_text(metadata.get(HEADER)))
         set_remaining_s(context.time_remaining())
@@ -121,6 +116,7 @@ class _Edge:
             with self._admission.counted(self._method):
                 answer = await work()
         except PrecordiaError as error:
+            await _heard_out(arriving)
             await self._refuse(context, error, request_id, started)
         except grpc.aio.AbortError:  # gRPC's own servicers (health, reflection) refuse in their own way
             raise
@@ -131,6 +127,7 @@ class _Edge:
             if isinstance(error, NotImplementedError) and context.code() == grpc.StatusCode.UNIMPLEMENTED:
                 await self._refuse(context, FailedPrecondition(_ABSENT), request_id, started)
             log.exception("%s failed", self._method)
+            await _heard_out(arriving)
             await self._refuse(context, InternalError(_FAULT, request_id=request_id), request_id, started)
         # The answer goes first: the loop writes the line once this task has handed it over.
         asyncio.get_running_loop().call_soon(log.log, self._level, _LINE, self._method, "OK", _ms_since(started))
@@ -195,6 +192,16 @@ class _Edge:
     async def _parsed(self, requests: AsyncIterator[bytes]) -> AsyncIterator[Any]:
         async for request in requests:
             yield self._parse(request)
+
+
+async def _heard_out(requests: AsyncIterator[bytes] | None) -> None:
+    """Reads on for a while. A caller whose write fails because the call is over may be told of that, and not why."""
+    if requests is None:
+        return
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_HEARD_OUT_S):
+            async for _ in requests:
+                pass
 
 
 def _ms_since(started: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
@@ -206,6 +207,21 @@ async def test_a_token_is_asked_for_where_one_is_set(echo: Echo) -> None:
             assert await health_of(nobody) == SERVING
         async with open_channel(address, "s3cret") as friend:
             assert await say(friend, "UnaryUnary", "a") == ["a"]
+
+
+async def test_whoever_still_sends_is_told_why_it_is_refused(echo: Echo) -> None:
+    part = StringValue(value="a" * (1 << 18)).SerializeToString()
+
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(32):
+            yield part
+
+    settings = ServerSettings(token="s3cret")
+    async with serving(echo_app(echo, settings)) as address, open_channel(address, "wrong") as stranger:
+        for _ in range(60):
+            with pytest.raises(grpc.RpcError) as failed:
+                await stranger.stream_unary(f"/{NAME}/StreamUnary")(parts())
+            assert isinstance(from_rpc_error(failed.value), Unauthenticated)
 
 
 def test_the_token_stays_out_of_what_settings_print() -> None:
