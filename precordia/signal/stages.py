@@ -61,10 +61,10 @@ class Block:
 
     def flat_leads(self) -> list[int]:
         """Indices of leads that had nothing to scale in some window; silent ones have nothing anyway."""
-        flat = self.flat.reshape(-1, self.windows, self.leads)
-        if self.silent is not None:
-            flat = flat & ~self.silent[:, None, :]
-        return [int(lead) for lead in np.flatnonzero(flat.any(axis=(0, 1)))]
+        flat = self.flat.reshape(-1, self.leads)  # a record's windows at the time of scaling: cutting may come later
+        if self.silent is not None and flat.size:
+            flat = flat & ~np.repeat(self.silent, len(flat) // len(self.silent), axis=0)
+        return [int(lead) for lead in np.flatnonzero(flat.any(axis=0))]
 
 
 class Stage(Protocol):

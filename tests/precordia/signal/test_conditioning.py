@@ -16,6 +16,7 @@ from precordia.steps import Step, parse_step
 BAND = parse_step("band-pass:0.5-40")
 TO_100 = parse_step("resample:100")
 Z = parse_step("z-score")
+CUT = Step("crop_or_pad", 1, {"duration_s": 2.0})
 
 
 def _manifest(
@@ -387,3 +388,39 @@ def test_the_result_lies_where_the_caller_wants_it() -> None:
     np.testing.assert_array_equal(batch[1:4], alone.x)
     assert np.isnan(batch[[0, 4]]).all()
     assert (placed.remarks, placed.applied) == (alone.remarks, alone.applied)
+
+
+@pytest.mark.parametrize("scaling", ["z-score", "min-max"])
+def test_what_is_scaled_before_it_is_cut_says_which_lead_is_flat(scaling: str) -> None:
+    values = _walk(3, 5000)
+    values[1] = 0.3
+    manifest = _manifest(TO_100, parse_step(scaling), CUT, leads=("I", "II", "V1"), duration_s=2.0)
+    made = condition(Signal(values, ("I", "II", "V1"), 500.0), manifest)
+    assert made.x.shape == (5, 3, 200)
+    assert [(remark.code, remark.lead) for remark in made.remarks] == [("windows", ""), ("lead_flat", "II")]
+
+
+@pytest.mark.parametrize("steps", [(), (TO_100,), (TO_100, Z), (TO_100, Z, CUT), (TO_100, CUT, Z)], ids=str)
+def test_a_missing_sample_of_one_record_does_not_disturb_its_batch(steps: tuple[Step, ...]) -> None:
+    batch = np.stack([_walk(2, 1000, seed) for seed in range(3)])
+    batch[0, 0, 10:40] = np.nan
+    rate_hz = 500.0 if steps else 100.0
+    duration_s = 2.0 if steps else 10.0
+    manifest = _manifest(*steps, leads=("I", "II"), duration_s=duration_s)
+    made = condition_batch(batch, manifest, leads=("I", "II"), sample_rate_hz=rate_hz, unit=Unit.MILLIVOLT)
+    for number, values in enumerate(batch):
+        alone = condition(Signal(values, ("I", "II"), rate_hz), manifest)
+        np.testing.assert_array_equal(made.x[number], alone.x[0])
+
+
+def test_the_silent_lead_of_one_record_is_not_that_of_another() -> None:
+    spec = InputSpec("ecg", ("I", "V1"), 100.0, 2.0, optional_leads=("V1",))
+    manifest = Manifest(spec, Task.MULTILABEL, (Output("NORM"),), (TO_100, Z, CUT))
+    batch = np.stack([_walk(2, 2000, seed) for seed in range(2)])
+    batch[1, 1] = np.nan
+    made = condition_batch(batch, manifest, leads=("I", "V1"), sample_rate_hz=500.0, unit=Unit.MILLIVOLT)
+    assert made.x.shape == (4, 2, 200)
+    assert not made.x[2:, 1].any()
+    for number in range(2):
+        alone = condition(Signal(batch[number], ("I", "V1"), 500.0), manifest)
+        np.testing.assert_array_equal(made.x[2 * number : 2 * number + 2], alone.x)
