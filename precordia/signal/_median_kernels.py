@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from precordia.signal._bits import zeros_above, zeros_below
 from precordia.signal._light_imports import numba
 
+COMPILED_WITH = "63a23805282eb693"
+"""Of the file whose functions become part of what is compiled here; tests/contract/test_compiled_sources.py."""
+
 Rows32 = NDArray[np.float32]
 Keys = NDArray[np.int64]
 Words = NDArray[np.uint64]

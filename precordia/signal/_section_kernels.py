@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from precordia.signal._bits import compiling
 from precordia.signal._light_imports import numba
 
+COMPILED_WITH = "63a23805282eb693"
+"""Of the file whose functions become part of what is compiled here; tests/contract/test_compiled_sources.py."""
+
 Rows32 = NDArray[np.float32]
 Rows64 = NDArray[np.float64]
 

@@ -147,7 +147,9 @@ def parse_rows(
             mantissa, seen, power, exponent = 0, 0, 0, 0
             negative, exponent_negative, signed = False, False, False
         elif blank or byte == QUOTE:
-            if state != _BEFORE and state != _WORD:
+            if state == _BEFORE:
+                state = _WORD if signed else _BEFORE  # a sign that stands apart is no number's
+            elif state != _WORD:
                 fractional |= (state == _FRACTION) | (state == _EXPONENT)
                 state = _AFTER
         elif (byte == _MINUS or byte == _PLUS) and state == _BEFORE and not signed:  # noqa: SIM109  # see above

@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from services.ingest.formats._byte_words import MARKS, ONES, SEVENS, first_mark, word_at
 from services.ingest.formats._number_kernels import NEWLINE, RETURN, parse_rows
 
+COMPILED_WITH = "412c6af15f54513a"
+"""Of the files whose functions become part of what is compiled here; tests/contract/test_compiled_sources.py."""
+
 Text = NDArray[np.uint8]
 Words = NDArray[np.uint64]
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from precordia.errors import UnreadableFile
+from precordia.errors import PrecordiaError, UnreadableFile
 from services.ingest.formats import _byte_words
 from services.ingest.formats import _short_cell_kernels as kernels
 from services.ingest.formats.limits import Limits
@@ -93,6 +93,13 @@ def test_all_kinds_of_short_numbers_are_read_exactly(digits: int) -> None:
     rows = [cells[at : at + 10] for at in range(0, 3000, 10)]
     values = parsed(table(rows, ",", ".", "\n"), 10)
     assert bits(values.ravel().tolist()) == bits([float(cell) for cell in cells])
+
+
+@pytest.mark.parametrize("apart", ["- 5", "+ 5", "-\t5", '-"5"', "- 5.25e3"])
+@pytest.mark.parametrize("neighbours", ["1,2", "123456789012,2"], ids=["short cells", "long cells"])
+def test_a_sign_that_stands_apart_is_no_numbers(apart: str, neighbours: str) -> None:
+    with pytest.raises(PrecordiaError):
+        parsed(f"{neighbours},3\n{neighbours},{apart}\n".encode(), 3)
 
 
 @pytest.mark.parametrize("last", [b"", b"\n"])
