@@ -306,7 +306,7 @@ class ServiceUnavailable(Unavailable):
 
 
 class Overloaded(Unavailable):
-    """The queue is full. Details: retry_after_s."""
+    """The queue is full. Details: retry_after_s; places, where so many were wanted in it at once."""
 
     reason = "OVERLOADED"
 

@@ -23,7 +23,7 @@ _MOST_KNOWN = 256
 
 @dataclass(frozen=True)
 class _Refusal:
-    """What was refused: so many ECGs, of use for so long; and until when that answer stands."""
+    """What was refused: so many places, for an answer of use for so long; and until when that stands."""
 
     count: int
     patience_s: float
@@ -68,7 +68,9 @@ class HoldingOff:
         try:
             yield
         except Overloaded as error:
-            self._remember(key, _Refusal(count, patience_s, self._clock() + error.retry_after_s))
+            # A recording of hours asks for many places: its refusal says nothing of an ECG that asks for one.
+            places = int(error.details.get("places", count))
+            self._remember(key, _Refusal(max(count, places), patience_s, self._clock() + error.retry_after_s))
             raise
         self._refusals.pop(key, None)
 

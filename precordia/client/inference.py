@@ -9,7 +9,7 @@ from precordia.catalog import ModelRef
 from precordia.client.holding_off import HoldingOff
 from precordia.client.ingest import NO_HINTS
 from precordia.client.operations import OperationsClient
-from precordia.client.peer import CALL_S, LONG_CALL_S, Peer, new_request_id
+from precordia.client.peer import CALL_S, LONG_CALL_S, Peer, new_request_id, within_caller
 from precordia.client.uploads import chunks, measure
 from precordia.dataset import SplitRef
 from precordia.evaluation import EvaluationWish
@@ -80,13 +80,14 @@ class InferenceClient:
             Overloaded: the queue is full; says when to come back. Until then such a call is refused here,
                 unless it is STAT.
         """
+        timeout_s = within_caller(timeout_s or CALL_S)
         with self._holding_off.call(ref, priority, len(inputs), timeout_s):
             request = pb.PredictRequest(
                 model=model_ref_to_proto(ref),
                 inputs=[predict_input_to_proto(one) for one in inputs],
                 priority=priority_to_proto(priority),
             )
-            answer = await self._peer.call(self._stub.Predict, request, timeout_s=timeout_s or CALL_S)
+            answer = await self._peer.call(self._stub.Predict, request, timeout_s=timeout_s)
         return tuple(prediction_from_proto(prediction) for prediction in answer.predictions)
 
     async def predict_dataset(self, ref: ModelRef, split: SplitRef, request_id: str = "") -> Operation:

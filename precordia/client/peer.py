@@ -64,14 +64,14 @@ class Peer:
             PrecordiaError: what the service answered, or ServiceUnavailable.
         """
         async with self.translated():
-            return await method(request, timeout=_within_caller(timeout_s))
+            return await method(request, timeout=within_caller(timeout_s))
 
     async def stream(
         self, method: Callable[..., Any], request: Any, *, timeout_s: float | None = LONG_CALL_S
     ) -> AsyncIterator[Any]:
         """A call with many answers. Leaving the loop early cancels the call."""
         async with self.translated():
-            call = method(request, timeout=_within_caller(timeout_s))
+            call = method(request, timeout=within_caller(timeout_s))
             try:
                 async for message in call:
                     yield message
@@ -93,7 +93,7 @@ class Peer:
         return ServiceUnavailable(f"{where}: {error.message}", service=self.service, address=self.address)
 
 
-def _within_caller(timeout_s: float | None) -> float | None:
+def within_caller(timeout_s: float | None) -> float | None:
     """The deadline, no later than that of the call that this process is answering."""
     left = remaining_s()
     if left is None:

@@ -215,7 +215,7 @@ class Batcher(Generic[Job, Answer]):
 
     def _refused(self, why: str, wait_s: float, count: int) -> Overloaded:
         self.counts.refused += count
-        return _overloaded(why, wait_s)
+        return _overloaded(why, wait_s, places=count)
 
     def _give_up(self, items: Sequence[Item[Job, Answer]]) -> None:
         if not items:
@@ -356,6 +356,6 @@ class Batcher(Generic[Job, Answer]):
                 item.reply.set_result(answer)
 
 
-def _overloaded(what: str, wait_s: float) -> Overloaded:
+def _overloaded(what: str, wait_s: float, **details: int) -> Overloaded:
     retry_s = round(min(30.0, max(0.05, wait_s)), 3)
-    return Overloaded(f"{what}; try again after the stated time.", retry_after_s=retry_s)
+    return Overloaded(f"{what}; try again after the stated time.", retry_after_s=retry_s, **details)

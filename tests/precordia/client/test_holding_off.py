@@ -28,6 +28,7 @@ class Service:
     def __init__(self) -> None:
         self.clock = Clock()
         self.full = True
+        self.places: dict[str, int] = {}
         self.asked = 0
         self._holding_off = HoldingOff(self.clock)
 
@@ -41,7 +42,7 @@ class Service:
         with self._holding_off.call(ref, priority, count, timeout_s):
             self.asked += 1
             if self.full:
-                raise Overloaded("The queue is full.", retry_after_s=0.5)
+                raise Overloaded("The queue is full.", retry_after_s=0.5, **self.places)
 
 
 @pytest.fixture
@@ -94,6 +95,16 @@ def test_fewer_ecgs_than_were_refused_reach_the_service() -> None:
         service.ask(count=20)
     service.full = False
     service.ask(count=19)
+    assert service.asked == 2
+
+
+def test_the_refusal_of_a_recording_of_hours_does_not_keep_short_ones_back() -> None:
+    service = Service()
+    service.places = {"places": 64}
+    with pytest.raises(Overloaded):
+        service.ask()
+    service.full = False
+    service.ask()
     assert service.asked == 2
 
 
