@@ -182,6 +182,8 @@ class Models:
                     await self._refresh(event.name)
             except PrecordiaError as error:
                 log.info("the registry's changes cannot be followed now (%s); trying again", error.reason)
+            except Exception:  # a fault of ours with one model: changes of the others must still be seen
+                log.exception("a change in the registry could not be followed")
             await asyncio.sleep(retry_s)
             retry_s = min(2 * retry_s, _LAST_RETRY_S)
 

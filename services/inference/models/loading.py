@@ -184,3 +184,5 @@ def warm_conditioning(manifest: Manifest) -> None:
     except PrecordiaError:
         # A model that takes only standardised signals refuses this one, and will refuse callers in the same words.
         log.debug("the model does not take a raw ECG in mV")
+    except Exception:  # an ECG that it fails on as well is answered with that; others may be fine
+        log.exception("the model's conditioning failed on the ECG that it is warmed with")

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
 from precordia.errors import MissingLead
 from precordia.manifest import Manifest
-from precordia.record import Recording, Remark, Sex, Signal
+from precordia.record import Channel, Recording, Remark, Sex, Signal
 from precordia.signal import condition, conditioner, lead_missing
 from precordia.signal.resampling import continued_grid
 from services.inference.engine.host_buffers import Tensor
@@ -70,16 +71,22 @@ class NativeInMemory:
 
     recording: Recording
 
+    @cached_property
+    def _recorded(self) -> Recording:
+        """Without channels that have no sample at all: what they stand for may follow from others."""
+        return replace(self.recording, channels=tuple(filter(_has_samples, self.recording.ecg_channels)))
+
     @property
     def leads(self) -> tuple[str, ...]:
         """See `Loaded.leads`."""
-        return self.recording.leads
+        return self._recorded.leads
 
     def signal(self, leads: tuple[str, ...]) -> Signal:
         """See `Loaded.signal`; the other channels stay counts."""
-        needed = {*leads} if {*leads} <= {*self.recording.leads} else {*leads, *_EINTHOVEN}
-        channels = tuple(channel for channel in self.recording.ecg_channels if channel.label in needed)
-        return replace(self.recording, channels=channels).signal(leads)
+        needed = {*leads} if {*leads} <= {*self.leads} else {*leads, *_EINTHOVEN}
+        channels = tuple(channel for channel in self._recorded.channels if channel.label in needed)
+        # Where none of them is there, another one tells rate and unit; conditioning names what is missing.
+        return replace(self.recording, channels=channels or self.recording.ecg_channels[:1]).signal(leads)
 
     def quality(self) -> tuple[Remark, ...]:
         """None of an import that did not assess; a second look would take the memory of all leads at once."""
@@ -93,6 +100,12 @@ class Prepared:
     x: Tensor
     input_sha256: str
     remarks: tuple[Remark, ...]
+
+
+def _has_samples(channel: Channel) -> bool:
+    """Whether any sample of a channel is there."""
+    there = np.isfinite(channel.samples)
+    return bool((there if channel.missing is None else there & ~channel.missing).any())
 
 
 def prepare(

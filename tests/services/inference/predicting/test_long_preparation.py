@@ -21,14 +21,15 @@ from precordia.errors import Cancelled, DeadlineExceeded
 from precordia.leads import STANDARD_LEADS
 from precordia.manifest import Manifest, WindowPolicy
 from precordia.prediction import PredictInput, Prediction, Priority
-from precordia.record import Signal
+from precordia.record import Channel, Provenance, Recording, Signal
+from precordia.signal import condition
 from precordia.steps import Step
 from services.inference.engine.onnx_runtime import OnnxRuntimeEngine
 from services.inference.engine.providers import Device
 from services.inference.models.holding import Models
 from services.inference.models.loading import ModelLoader
 from services.inference.predicting import long_conditioning, long_recordings
-from services.inference.predicting.long_conditioning import SignalInMemory, memory_needed, prepare
+from services.inference.predicting.long_conditioning import NativeInMemory, SignalInMemory, memory_needed, prepare
 from services.inference.predicting.long_recordings import LongRecordings, job_of
 from services.inference.predicting.predictor import Predictor
 from services.inference.queueing.profile import ServingLimits
@@ -133,6 +134,23 @@ async def test_callers_who_come_back_again_and_again_find_two_in_memory_at_most(
     (prediction,) = await last
     assert prediction.score("a") == pytest.approx(1.0)
     assert conditionings.most_at_once <= 2
+
+
+def test_a_limb_lead_without_a_sample_follows_from_the_others_as_in_a_short_ecg() -> None:
+    rows = np.random.default_rng(4).normal(size=(12, 3000)).astype(np.float32)
+    rows[1] = np.nan  # II
+    base = contract("a")
+    manifest = replace(base, input=replace(base.input, optional_leads=("II", "aVF")), steps=FILTERED)
+    channels = tuple(
+        Channel(lead, row, 100.0, "mV", missing=np.isnan(row) if np.isnan(row).any() else None)
+        for lead, row in zip(STANDARD_LEADS, rows, strict=True)
+    )
+    recording = Recording(channels, Provenance("a", "0" * 64, "made", "1", "made"))
+    made = prepare(manifest, NativeInMemory(recording), Known((), assessed=True), None, None, lambda: None)
+    short = condition(Signal(rows, STANDARD_LEADS, 100.0), manifest)
+    np.testing.assert_array_equal(made.x, short.x)
+    assert made.x[:, 1].any()
+    assert ("lead_derived", "II") in {(remark.code, remark.lead) for remark in made.remarks}
 
 
 @pytest.mark.parametrize("error", [Cancelled("gone"), DeadlineExceeded("late")])
