@@ -272,7 +272,7 @@ async def test_what_came_too_late_was_not_run(served: tuple[Connection, str]) ->
                 if not slow.queue_depth and came % 200 == 0:
                     break
                 await asyncio.sleep(0.05)
-    assert slow.executed - before.executed < came / 4
+    assert slow.executed - before.executed < came / 2  # of about a seventh on the machine that this was written on
 
 
 async def test_a_stream_is_answered_in_order_and_outlives_a_failed_request(served: tuple[Connection, str]) -> None:

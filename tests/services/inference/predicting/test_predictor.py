@@ -202,9 +202,9 @@ async def test_a_caller_who_goes_away_costs_no_run(
     await asyncio.gather(gone, return_exceptions=True)
     engine.session.let_go()
     await busy
-    await until(lambda: models.loaded()[0].queue_depth == 0)
+    await until(lambda: models.loaded()[0].dropped_cancelled == 3)
+    assert models.loaded()[0].queue_depth == 0
     assert engine.session.runs == 1
-    assert models.loaded()[0].dropped_cancelled == 3
 
 
 async def test_what_a_models_file_did_not_say_goes_with_every_score(registry: MemoryRegistry, models: Models) -> None:
