@@ -83,7 +83,7 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tupl
         await publish(connection, "idle", two_outputs(4.0), names)
         aged = linear_graph(np.zeros((12, 1)), np.zeros(1), co_inputs=1)
         await publish(connection, "aged", aged, contract("a", task=Task.REGRESSION, co_inputs=(CoInput("age_years"),)))
-        await publish(connection, "slow", *ecg_study.slow_model())
+        await publish(connection, "slow", *ecg_study.slow_model(2048))
         yield connection, at
 
 
@@ -272,7 +272,7 @@ async def test_what_came_too_late_was_not_run(served: tuple[Connection, str]) ->
                 if not slow.queue_depth and came % 200 == 0:
                     break
                 await asyncio.sleep(0.05)
-    assert slow.executed - before.executed < came / 2  # of about a seventh on the machine that this was written on
+    assert slow.executed - before.executed < came / 4
 
 
 async def test_a_stream_is_answered_in_order_and_outlives_a_failed_request(served: tuple[Connection, str]) -> None:
